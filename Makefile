@@ -1,0 +1,39 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11+: they build .venv when it is missing or stale.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: demo test test-all check lock clean
+
+demo: $(STAMP)  ## a simulated sorting line against a real service; ARGS=--once stops after the first round
+	$(BIN)/senka demo $(ARGS)
+
+test: $(STAMP)  ## everything but the tests marked slow
+	$(BIN)/pytest $(ARGS)
+
+test-all: $(STAMP)  ## the slow tests too
+	$(BIN)/pytest -m '' $(ARGS)
+
+check: $(STAMP)  ## ruff, mypy strict, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# --no-deps: the lock is complete, so nothing is left to resolve
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lock:  ## the newest versions that pyproject.toml allows, names and versions only
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet setuptools '.[train,test]'
+	$(VENV)-lock/bin/python -m pip freeze --all --exclude senka --exclude pip > requirements.lock
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) $(VENV)-lock build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

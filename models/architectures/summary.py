@@ -1,0 +1,57 @@
+"""Layers, output shapes, parameters and multiply-accumulates of a network, computed by running it once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """One leaf layer. `macs` counts multiply-accumulates of convolutions and linear layers for one image."""
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    """Output shape without the batch."""
+    weights: int
+    biases: int
+    macs: int
+
+    @property
+    def parameters(self) -> int:
+        return self.weights + self.biases
+
+
+def summarize(network: nn.Module, channels: int, height: int, width: int) -> list[LayerSummary]:
+    """Run one blank (1, channels, height, width) input and describe each leaf layer in the order it ran."""
+    rows: list[LayerSummary] = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, _, out, name=name: rows.append(_describe(name, layer, out)))
+        for name, layer in network.named_modules()
+        if not list(layer.children())
+    ]
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, channels, height, width))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return rows
+
+
+def _describe(name: str, layer: nn.Module, output: Tensor) -> LayerSummary:
+    shape = tuple(output.shape[1:])
+    own: dict[str, Any] = dict(layer.named_parameters(recurse=False))
+    biases = own["bias"].numel() if "bias" in own else 0
+    weights = sum(p.numel() for p in own.values()) - biases
+    macs = 0
+    if isinstance(layer, nn.Conv2d):
+        macs = weights * shape[1] * shape[2]
+    elif isinstance(layer, nn.Linear):
+        macs = weights
+    return LayerSummary(name, type(layer).__name__, shape, weights, biases, macs)

@@ -1,0 +1,135 @@
+"""The exception tree. Every error names the fact and the way out; the service maps `code` to an HTTP status.
+
+SenkaError
+├── ImageError               the photograph cannot be graded
+│   ├── EmptyBody            nothing was sent
+│   ├── UndecodableImage     not an image, truncated, or a format we do not read
+│   └── TooManyPixels        the header declares more pixels than allowed
+├── DataError                a source of labelled images cannot be used
+│   ├── UnknownSource        the path is none of the known kinds
+│   ├── UnsafeFile           a pickle or archive that does more than carry data
+│   └── InvalidBatch         a labelled batch breaks its format
+├── ModelError               a model file or version cannot be used
+│   ├── InvalidCard          no model card, or one that cannot be read
+│   ├── GradeSetMismatch     the model's labels are not the grades expected
+│   ├── ModelNotFound        no such version or alias
+│   ├── ModelCorrupt         the bytes on disk are not the ones published
+│   └── ParityError          PyTorch and ONNX Runtime disagree
+└── RunError                 a training run cannot start, resume or be read
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class SenkaError(Exception):
+    """Base of every error a user may see: one clear line, a stable `code`, and the facts it rests on."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+class ImageError(SenkaError):
+    code = "image_error"
+
+
+class EmptyBody(ImageError):
+    code = "empty_body"
+
+    def __init__(self) -> None:
+        super().__init__("The body is empty: send the bytes of one photograph.")
+
+
+class UndecodableImage(ImageError):
+    code = "undecodable_image"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Not a readable photograph: {reason}. Send a complete JPEG, PNG, WebP or BMP file.")
+
+
+class TooManyPixels(ImageError):
+    code = "too_many_pixels"
+
+    def __init__(self, width_px: int, height_px: int, limit_px: int) -> None:
+        super().__init__(
+            f"The image is {width_px} x {height_px} pixels; at most {limit_px:,} pixels are accepted. Send it scaled down.",
+            width_px=width_px,
+            height_px=height_px,
+            limit_px=limit_px,
+        )
+
+
+class DataError(SenkaError):
+    code = "data_error"
+
+
+class UnknownSource(DataError):
+    code = "unknown_source"
+
+
+class UnsafeFile(DataError):
+    code = "unsafe_file"
+
+
+class InvalidBatch(DataError):
+    code = "invalid_batch"
+
+
+class ModelError(SenkaError):
+    code = "model_error"
+
+
+class InvalidCard(ModelError):
+    code = "invalid_card"
+
+
+class GradeSetMismatch(ModelError):
+    code = "grade_set_mismatch"
+
+    def __init__(self, expected: Sequence[str], found: Sequence[str]) -> None:
+        super().__init__(
+            f"The model grades {' '.join(found)}; expected {' '.join(expected)}. Train it on labels of these grades.",
+            expected=list(expected),
+            found=list(found),
+        )
+
+
+class ModelNotFound(ModelError):
+    code = "model_not_found"
+
+    def __init__(self, name: str, wanted: str, valid: Sequence[str]) -> None:
+        known = ", ".join(valid) or "none; publish one with `senka models publish MODEL.onnx`"
+        super().__init__(f"Model {name!r} has no {wanted}. It has: {known}.", name=name, wanted=wanted, valid=list(valid))
+
+
+class ModelCorrupt(ModelError):
+    code = "model_corrupt"
+
+    def __init__(self, path: str, expected_sha256: str, found_sha256: str) -> None:
+        super().__init__(
+            f"{path} is not the file that was published (sha256 {found_sha256[:12]}, published as {expected_sha256[:12]}). "
+            "Publish it again, or roll back.",
+            path=path,
+            expected_sha256=expected_sha256,
+            found_sha256=found_sha256,
+        )
+
+
+class ParityError(ModelError):
+    code = "parity_error"
+
+    def __init__(self, difference: float, limit: float, images: int) -> None:
+        super().__init__(
+            f"PyTorch and ONNX Runtime differ by {difference:.3g} in the logits of {images} images (limit {limit:g}); "
+            "nothing was exported.",
+            difference=difference,
+            limit=limit,
+            images=images,
+        )
+
+
+class RunError(SenkaError):
+    code = "run_error"

@@ -1,0 +1,171 @@
+"""Encoded photograph -> upright RGB pixels, within limits. JPEG, PNG, WebP and BMP; nothing else is tried.
+
+The header is read and judged before a single pixel is decoded, so that a small file declaring a huge picture costs nothing.
+JPEGs are scaled down inside the decoder (libjpeg-turbo's DCT scaling) to the smallest size that is still large enough.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+from PIL import BmpImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL.ImageFile import ImageFile
+
+from models.errors import EmptyBody, TooManyPixels, UndecodableImage
+
+Pixels = npt.NDArray[np.uint8]
+"""(H, W, 3) uint8 RGB."""
+
+MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "bmp": "image/bmp"}
+_ORIENTATION_TAG: Final = 0x0112
+_TURNED: Final = frozenset((5, 6, 7, 8))  # EXIF orientations that exchange width and height
+# What Pillow's readers raise on broken files of these formats; anything else is a bug and must surface.
+_PILLOW_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What is accepted at the door."""
+
+    max_pixels: int = 25_000_000
+    """Width times height as declared by the header."""
+
+
+DEFAULT_LIMITS: Final = ImageLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """Facts known before decoding: `format` is a key of MEDIA_TYPES, sizes are of the upright picture in pixels."""
+
+    format: str
+    width: int
+    height: int
+    orientation: int
+    """EXIF orientation, 1 to 8; 1 is upright."""
+
+
+def sniff(data: bytes) -> str | None:
+    """Format by its magic number: a key of MEDIA_TYPES, or None. A file's name or content type is never believed."""
+    if data[:3] == b"\xff\xd8\xff":
+        return "jpeg"
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return "png"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[:2] == b"BM":
+        return "bmp"
+    return None
+
+
+def read_header(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageHeader:
+    """Format, upright size and orientation of an encoded photograph, without decoding it.
+
+    Raises EmptyBody, UndecodableImage, TooManyPixels.
+    """
+    if not data:
+        raise EmptyBody
+    kind = sniff(data)
+    if kind is None:
+        raise UndecodableImage("it is none of JPEG, PNG, WebP or BMP")
+    try:
+        if kind == "jpeg":
+            height, width = simplejpeg.decode_jpeg_header(data)[:2]
+            # The EXIF block stands in the first segments; parsing it costs far more than looking for it.
+            orientation = _orientation(_open(kind, data)) if b"Exif\x00\x00" in data[:65_536] else 1
+        else:
+            picture = _open(kind, data)
+            width, height = picture.size
+            orientation = _orientation(picture)
+    except _PILLOW_ERRORS as error:
+        raise UndecodableImage(f"broken {kind.upper()} header ({error})") from error
+    if orientation in _TURNED:
+        width, height = height, width
+    if width * height > limits.max_pixels:
+        raise TooManyPixels(width, height, limits.max_pixels)
+    return ImageHeader(kind, width, height, orientation)
+
+
+def decode(data: bytes, header: ImageHeader, at_least: tuple[int, int] | None = None) -> Pixels:
+    """Encoded photograph -> (H, W, 3) uint8 RGB, upright.
+
+    With `at_least` = (width, height) of the upright picture in pixels, a JPEG may come smaller than it is, but no smaller
+    than that on either side; other formats always come whole. Bytes after the picture's end are ignored, a picture that
+    ends too early is not. Raises UndecodableImage.
+    """
+    try:
+        if header.format == "jpeg":
+            pixels = _decode_jpeg(data, header, at_least)
+            return pixels if header.orientation == 1 else _upright(pixels, header.orientation)
+        picture = _open(header.format, data)
+        picture.load()
+        return np.array(_rgb(ImageOps.exif_transpose(picture)))
+    except _PILLOW_ERRORS as error:
+        raise UndecodableImage(f"broken {header.format.upper()} data ({error})") from error
+
+
+def decode_whole(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Pixels:
+    """Encoded photograph at its full size -> (H, W, 3) uint8 RGB. Raises as `read_header` and `decode`."""
+    return decode(data, read_header(data, limits))
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """(H, W, 3) uint8 RGB -> lossless PNG."""
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _decode_jpeg(data: bytes, header: ImageHeader, at_least: tuple[int, int] | None) -> Pixels:
+    width, height = at_least or (0, 0)
+    if header.orientation in _TURNED:
+        width, height = height, width
+    if simplejpeg.decode_jpeg_header(data)[2] in ("CMYK", "YCCK"):  # libjpeg-turbo does not convert these to RGB
+        picture = JpegImagePlugin.JpegImageFile(BytesIO(data))
+        if at_least:
+            picture.draft("CMYK", (width, height))
+        return np.array(_rgb(picture))
+    # strict: without it a photograph cut off in transfer decodes to one whose lower part is grey
+    return np.asarray(simplejpeg.decode_jpeg(data, "RGB", min_height=height, min_width=width, strict=True))
+
+
+def _open(kind: str, data: bytes) -> ImageFile:
+    """The header through the reader of exactly this format; our own limits stand in for Pillow's, which only warn."""
+    readers: dict[str, Callable[[BytesIO], ImageFile]] = {
+        "jpeg": JpegImagePlugin.JpegImageFile,
+        "png": PngImagePlugin.PngImageFile,
+        "webp": WebPImagePlugin.WebPImageFile,
+        "bmp": BmpImagePlugin.BmpImageFile,
+    }
+    return readers[kind](BytesIO(data))
+
+
+def _orientation(picture: Image.Image) -> int:
+    orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Undo an EXIF orientation (EXIF 2.32, tag 0x0112)."""
+    if orientation in _TURNED:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 7, 8):
+        vertical, horizontal = {2: (1, -1), 3: (-1, -1), 7: (-1, -1), 8: (-1, 1)}[orientation]
+    else:
+        vertical, horizontal = {4: (-1, 1), 6: (1, -1)}.get(orientation, (1, 1))
+    return np.ascontiguousarray(pixels[::vertical, ::horizontal])
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    """Any mode -> RGB: transparency lies on white, 16-bit grey keeps its upper byte."""
+    if picture.mode.startswith("I"):
+        return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        whole = picture.convert("RGBA")
+        paper = Image.new("RGBA", whole.size, "white")
+        return Image.alpha_composite(paper, whole).convert("RGB")
+    return picture.convert("RGB")

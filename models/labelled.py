@@ -1,0 +1,116 @@
+"""The labelled batch: a folder with `manifest.csv` and the images it names. Training reads it, corrections are exported as it.
+
+`manifest.csv` (UTF-8, RFC 4180) starts with the columns of COLUMNS; `path` and `grade` must be filled, `path` is relative to the
+folder, stays inside it and occurs once. Further columns are kept as facts (rendered cucumbers carry `length_px`, `width_px`,
+`bend_ratio`).
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from models.errors import InvalidBatch
+
+MANIFEST: Final = "manifest.csv"
+COLUMNS: Final = ("path", "grade", "lot", "camera", "captured_at", "labeller", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """One row of a manifest."""
+
+    path: str
+    """Relative to the batch's folder, with forward slashes."""
+    grade: str
+    lot: str = ""
+    camera: str = ""
+    captured_at: str = ""
+    """RFC 3339, or empty where unknown."""
+    labeller: str = ""
+    source: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+    """Whatever further columns say."""
+
+
+def write_manifest(folder: Path, rows: Iterable[LabelledImage]) -> Path:
+    """Write `manifest.csv` beside the images and return its path; a fact that a row lacks is written empty.
+
+    Raises InvalidBatch where a fact has the name of a column.
+    """
+    listed = list(rows)
+    facts = tuple(dict.fromkeys(name for row in listed for name in row.facts))
+    taken = sorted(set(facts) & set(COLUMNS))
+    if taken:
+        raise InvalidBatch(f"The facts {', '.join(taken)} have the names of columns; rename them.", facts=taken)
+    target = folder / MANIFEST
+    with target.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow((*COLUMNS, *facts))
+        for row in listed:
+            writer.writerow([*(getattr(row, name) for name in COLUMNS), *(row.facts.get(name, "") for name in facts)])
+    return target
+
+
+def read_manifest(folder: Path, grades: Iterable[str]) -> Iterator[LabelledImage]:
+    """The rows of a batch, each checked: known grade, a path inside the folder, a file that is there, listed once.
+
+    Raises InvalidBatch naming the line.
+    """
+    allowed = set(grades)
+    seen: set[str] = set()
+    manifest = folder / MANIFEST
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            reader.fieldnames = _header(manifest, reader.fieldnames or ())
+            for cells in reader:
+                row = _row(folder, cells, allowed, reader.line_num)
+                if row.path in seen:
+                    raise InvalidBatch(f"{manifest} line {reader.line_num} lists {row.path} again.", line=reader.line_num)
+                seen.add(row.path)
+                yield row
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        raise InvalidBatch(f"{manifest} is not a readable CSV file: {error}.") from error
+
+
+def _header(manifest: Path, names: Sequence[str]) -> list[str]:
+    """The column names without surrounding blanks; columns without a name, as spreadsheets leave them at the end, may repeat."""
+    stripped = [name.strip() for name in names]
+    missing = {"path", "grade"}.difference(stripped)
+    if missing:
+        raise InvalidBatch(f"{manifest} lacks the column {' and '.join(sorted(missing))}.", missing=sorted(missing))
+    twice = sorted(name for name, count in Counter(stripped).items() if name and count > 1)
+    if twice:
+        raise InvalidBatch(f"{manifest} has the column {' and '.join(twice)} more than once.", twice=twice)
+    return stripped
+
+
+def _row(folder: Path, cells: dict[str | None, str | None], allowed: set[str], line: int) -> LabelledImage:
+    where = f"{folder / MANIFEST} line {line}"
+    if None in cells or None in cells.values():
+        raise InvalidBatch(f"{where} has a different number of cells than the header.", line=line)
+    values = {str(name): (value or "").strip() for name, value in cells.items() if name}
+    if not values["path"]:
+        raise InvalidBatch(f"{where} has no path.", line=line)
+    path = PurePosixPath(values["path"])
+    if path.is_absolute() or ".." in path.parts or "\\" in values["path"]:
+        raise InvalidBatch(f"{where}: path {values['path']!r} leads out of the batch.", line=line)
+    if values["grade"] not in allowed:
+        known = " ".join(sorted(allowed))
+        raise InvalidBatch(f"{where}: grade {values['grade']!r} is none of {known}.", line=line)
+    if not _is_inside(folder, path):
+        raise InvalidBatch(f"{where}: there is no file {values['path']}.", line=line)
+    values["path"] = str(path)  # "./a.jpg" and "a.jpg" are one photograph
+    known_cells = {name: values.pop(name, "") for name in COLUMNS}
+    return LabelledImage(**known_cells, facts=values)
+
+
+def _is_inside(folder: Path, path: PurePosixPath) -> bool:
+    file = folder / path
+    try:
+        return file.is_file() and file.resolve().is_relative_to(folder.resolve())
+    except OSError:  # a name longer than the file system allows
+        return False

@@ -1,0 +1,1 @@
+"""Photographs -> decisions on record. Never imports training; torch is unreachable from a request."""

@@ -1,0 +1,75 @@
+"""`POST /v1/grade`: one photograph, one grading."""
+
+import time
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from models.imaging import MEDIA_TYPES
+from service.api.context import Parts, json_response
+from service.api.upload import photograph
+from service.grading import Origin
+from service.metrics import stage
+from service.pipeline import Order
+from service.schemas import GradingOut, Problem
+
+router = APIRouter(prefix="/v1", tags=["grading"])
+
+_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "The bytes of one photograph. Its format is read from the bytes, not from the content type.",
+        "content": {
+            **dict.fromkeys(MEDIA_TYPES.values(), _BINARY),
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {
+                        "image": {"type": "string", "format": "binary", "description": "the fruit from above"},
+                        "below": {"type": "string", "format": "binary", "description": "for a model of several views"},
+                        "side": {"type": "string", "format": "binary", "description": "for a model of several views"},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+class GradeQuery(BaseModel):
+    """A misspelt parameter is an error, not silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    camera: str | None = Field(None, max_length=100, description="name of the camera")
+    line: str | None = Field(None, max_length=100, description="name of the sorting line")
+    lot: str | None = Field(None, max_length=100, description="the lot on the line")
+    captured_at: AwareDatetime | None = Field(None, description="RFC 3339 with its offset")
+    deadline_ms: float | None = Field(None, gt=0, le=600_000, description="answer by then, from reception; default: the setting")
+    crop: Literal["auto", "none"] = Field(
+        "auto", description="auto finds the fruit once a model needs it; none takes all as it is"
+    )
+    dry_run: bool = Field(False, description="grade, but keep nothing")
+
+    def order(self) -> Order:
+        captured: datetime | None = self.captured_at
+        return Order(Origin(self.camera, self.line, self.lot, captured), self.deadline_ms, self.dry_run)
+
+
+@router.post(
+    "/grade",
+    openapi_extra=_BODY,
+    responses={200: {"model": GradingOut}, **{code: {"model": Problem} for code in (413, 422, 503)}},
+    response_class=Response,
+)
+async def grade(request: Request, parts: Parts, query: Annotated[GradeQuery, Query()]) -> Response:
+    """Grade one photograph. On record before it is answered."""
+    started = time.perf_counter()
+    with stage("read"):
+        data = await photograph(request, parts.settings.max_body_bytes)
+    grading = await parts.pipeline.grade(data, query.order(), started)
+    return json_response(grading.to_json())

@@ -1,0 +1,103 @@
+"""`/v1/gradings`, `/v1/stats`: what is on record."""
+
+import asyncio
+import base64
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from models.grades import GRADES
+from service.api.context import Parts, json_response
+from service.errors import GradingNotFound, InvalidRequest, PhotographNotKept
+from service.grading import Grading
+from service.records.repository import Filters, Records
+from service.schemas import GradingOut, GradingsPage, Problem, Stats
+
+router = APIRouter(prefix="/v1", tags=["records"])
+
+Grade = Literal["2L", "L", "M", "S", "2S", "BL", "BM", "BS", "C"]
+Lane = Literal["2L", "L", "M", "S", "2S", "BL", "BM", "BS", "C", "manual"]
+
+
+class FilterQuery(BaseModel):
+    """Which gradings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: AwareDatetime | None = Field(None, description="received at this time or later")
+    until: AwareDatetime | None = Field(None, description="received before this time")
+    line: str | None = None
+    lot: str | None = None
+    grade: Grade | None = None
+    lane: Lane | None = None
+    max_confidence: float | None = Field(None, ge=0, le=1, description="at most this sure")
+
+    def filters(self) -> Filters:
+        return Filters(self.since, self.until, self.line, self.lot, self.grade, self.lane, self.max_confidence)
+
+
+class PageQuery(FilterQuery):
+    """And how many of them."""
+
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = Field(None, description="`next_cursor` of the page before")
+
+
+@router.get("/gradings", responses={200: {"model": GradingsPage}, 422: {"model": Problem}}, response_class=Response)
+async def gradings(parts: Parts, query: Annotated[PageQuery, Query()]) -> Response:
+    """Gradings on record, newest first."""
+    before = _seq(query.cursor) if query.cursor else None
+    # One more than asked for tells whether there is a next page.
+    found = await asyncio.to_thread(parts.records.page, query.filters(), query.limit + 1, before) if parts.records else []
+    shown = found[: query.limit]
+    cursor = _cursor(shown[-1].seq) if len(found) > query.limit else None
+    return json_response({"gradings": [r.grading.to_json() for r in shown], "next_cursor": cursor})
+
+
+@router.get("/gradings/{grading_id}", responses={200: {"model": GradingOut}, 404: {"model": Problem}}, response_class=Response)
+async def grading(parts: Parts, grading_id: str) -> Response:
+    """One grading as it was answered."""
+    return json_response((await _find(parts.records, grading_id)).to_json())
+
+
+@router.get("/gradings/{grading_id}/image", responses={404: {"model": Problem}}, response_class=Response)
+async def image(parts: Parts, grading_id: str) -> Response:
+    """The photograph, byte for byte as it was sent."""
+    found = await _find(parts.records, grading_id)
+    kept = None
+    if parts.records and found.photograph:
+        kept = await asyncio.to_thread(parts.records.photographs.get, found.photograph)
+    if kept is None:
+        raise PhotographNotKept(grading_id)
+    # Named by its content, so it never changes; and it is what a stranger sent, so no browser may guess at its type.
+    headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(kept[0], media_type=kept[1], headers=headers)
+
+
+@router.get("/stats", responses={200: {"model": Stats}, 422: {"model": Problem}}, response_class=Response)
+async def stats(parts: Parts, query: Annotated[FilterQuery, Query()]) -> Response:
+    """Counts, shares, confidence and throughput by grade."""
+    if parts.records is None:
+        blank = {"count": 0, "share": 0.0, "mean_confidence": None, "per_minute": 0}
+        empty = {"total": 0, "manual": 0, "mean_confidence": None, "per_minute": 0, "first_received_at": None}
+        return json_response({**empty, "last_received_at": None, "grades": dict.fromkeys(GRADES, blank)})
+    return json_response(await asyncio.to_thread(parts.records.stats, query.filters()))
+
+
+async def _find(records: Records | None, grading_id: str) -> Grading:
+    found = await asyncio.to_thread(records.get, grading_id) if records else None
+    if found is None:
+        raise GradingNotFound(grading_id)
+    return found
+
+
+def _cursor(seq: int) -> str:
+    return base64.urlsafe_b64encode(str(seq).encode()).decode().rstrip("=")
+
+
+def _seq(cursor: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError as error:
+        raise InvalidRequest(f"{cursor!r} is not a cursor: send `next_cursor` of the page before, or none.") from error

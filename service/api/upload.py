@@ -1,0 +1,54 @@
+"""A photograph out of a request: raw bytes or multipart, counted while they arrive."""
+
+from collections.abc import AsyncGenerator
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from models.errors import EmptyBody
+from service.errors import BodyTooLarge, InvalidRequest
+
+MAX_PARTS = 8
+
+
+async def photograph(request: Request, limit_bytes: int) -> bytes:
+    """The bytes of the body, or of the part `image` of a multipart body.
+
+    Raises EmptyBody, BodyTooLarge as soon as too much is declared or has arrived, InvalidRequest for a broken multipart body.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit_bytes:
+        raise BodyTooLarge(limit_bytes)
+    stream = _counted(request, limit_bytes)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
+        data = await _part(request, stream)
+    else:
+        data = b"".join([chunk async for chunk in stream])
+    if not data:
+        raise EmptyBody
+    return data
+
+
+async def _counted(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, None]:
+    arrived = 0
+    async for chunk in request.stream():
+        arrived += len(chunk)
+        if arrived > limit_bytes:
+            raise BodyTooLarge(limit_bytes)
+        yield chunk
+
+
+async def _part(request: Request, stream: AsyncGenerator[bytes, None]) -> bytes:
+    parser = MultiPartParser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise InvalidRequest(f"The multipart body is broken: {error.message}.") from error
+    try:
+        part = form.get("image")
+        if not isinstance(part, UploadFile):
+            raise InvalidRequest("The multipart body has no file part named 'image'.", parts=sorted(form))
+        return await part.read()
+    finally:
+        await form.close()

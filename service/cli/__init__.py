@@ -1,0 +1,61 @@
+"""The command `senka`. Commands are loaded when they are called: `senka serve` never loads torch, and training's commands
+are found by name, so that the service imports nothing of training."""
+
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from models.errors import SenkaError
+
+_MODULES: Final = {
+    "demo": "service.cli.demo",
+    "serve": "service.cli.serve",
+    "grade": "service.cli.grade",
+    "models": "service.cli.models",
+    "synth": "training.cli",
+    "data": "training.cli",
+    "train": "training.cli",
+    "evaluate": "training.cli",
+    "export": "training.cli",
+    "summary": "training.cli",
+}
+
+
+class Commands(TyperGroup):
+    """The commands by name, in the order a newcomer meets them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_MODULES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        module = _MODULES.get(cmd_name)
+        if module is None:
+            return None
+        command = typer.main.get_command(import_module(module).app)
+        return command.commands[cmd_name] if isinstance(command, TyperGroup) else command
+
+    def invoke(self, ctx: Any) -> Any:
+        """One clear line and exit 1 for an error that we know; anything else is a bug and keeps its traceback."""
+        try:
+            return super().invoke(ctx)
+        except SenkaError as error:
+            typer.echo(f"senka: {error}", err=True)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in ("torch", "onnx", "onnxscript", "scipy", "sklearn", "tensorboard"):
+                raise
+            typer.echo(f"senka: {error.name} is not installed; training needs: pip install 'senka[train]'", err=True)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def senka() -> None:
+    """Senka grades cucumbers: demo it, serve it, train it."""
+
+
+def main() -> None:
+    app()

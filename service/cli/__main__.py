@@ -1,0 +1,5 @@
+"""`python -m service.cli`: the command where no script is installed."""
+
+from service.cli import main
+
+main()

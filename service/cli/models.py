@@ -1,0 +1,82 @@
+"""`senka models`: the model repository."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.card import read_card
+from models.repository import ModelRepository, Version
+from service.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+models_app = typer.Typer(no_args_is_help=True, help="Published models: list, show, publish, promote, roll back.")
+app.add_typer(models_app, name="models")
+
+
+@app.callback()
+def group() -> None:
+    """Holds the one group."""
+
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+def _repository() -> ModelRepository:
+    settings = Settings()
+    return ModelRepository(settings.models, settings.model_name)
+
+
+def _facts(version: Version) -> dict[str, Any]:
+    return {"name": version.name, "version": version.number, "sha256": version.sha256, "path": str(version.path)}
+
+
+@models_app.command("list", epilog="Example: senka models list --json")
+def list_versions(as_json: Json = False) -> None:
+    """Every published version and who grades."""
+    found = _repository().describe()
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    table = Table("version", "alias", "published", "sha256", "note", title=found["name"])
+    for row in found["versions"]:
+        table.add_row(str(row["version"]), " ".join(row["aliases"]), row["published_at"], row["sha256"][:12], row["note"])
+    Console().print(table)
+
+
+@models_app.command(epilog="Example: senka models show champion")
+def show(version: Annotated[str, typer.Argument(help="Number, champion or challenger.")] = "champion") -> None:
+    """The model card of a version, as JSON."""
+    found = _repository().get(version)
+    typer.echo(json.dumps({**_facts(found), "card": read_card(found.path).model_dump(mode="json")}, indent=1))
+
+
+@models_app.command(epilog="Example: senka models publish first.onnx --promote")
+def publish(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An exported model.")],
+    promote: Annotated[bool, typer.Option("--promote", help="Make it the champion at once.")] = False,
+    note: Annotated[str, typer.Option(help="Why; kept with the version.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Copy a model into the repository as the challenger."""
+    version = _repository().publish(model, note, promote)
+    role = "champion" if promote else "challenger"
+    text = f"Published {model} as {version.name} version {version.number}, {role}."
+    typer.echo(json.dumps(_facts(version)) if as_json else text)
+
+
+@models_app.command(epilog="Example: senka models promote challenger")
+def promote(version: Annotated[str, typer.Argument(help="Number, or challenger.")], as_json: Json = False) -> None:
+    """Make a version the champion; running services follow within seconds."""
+    now = _repository().promote(version)
+    typer.echo(json.dumps(_facts(now)) if as_json else f"Version {now.number} of {now.name} is the champion.")
+
+
+@models_app.command(epilog="Example: senka models rollback")
+def rollback(as_json: Json = False) -> None:
+    """Make the champion before this one the champion again."""
+    now = _repository().rollback()
+    typer.echo(json.dumps(_facts(now)) if as_json else f"Rolled back: version {now.number} of {now.name} is the champion.")

@@ -1,0 +1,77 @@
+"""`senka serve`: the service."""
+
+import logging
+import os
+import shutil
+import tempfile
+from typing import Annotated
+
+import typer
+
+from service.settings import Settings
+
+app = typer.Typer(rich_markup_mode=None)
+
+GRACE_S = 30
+
+
+def _settings_help() -> str:
+    rows = [f"SENKA_{name.upper()}: {field.description}" for name, field in Settings.model_fields.items()]
+    return (
+        "Settings, from the environment or senka.toml:\n\n"
+        + "\n\n".join(rows)
+        + "\n\nExample: senka serve --port 8000 --workers 2"
+    )
+
+
+@app.command(epilog=_settings_help())
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: SENKA_HOST, 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: SENKA_PORT, 8000.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that grade. Default: SENKA_WORKERS, 1.")] = None,
+) -> None:
+    """Grade over HTTP until stopped; listens once the champion is loaded and warm."""
+    for name, value in (("SENKA_HOST", host), ("SENKA_PORT", port), ("SENKA_WORKERS", workers)):
+        if value is not None:
+            os.environ[name] = str(value)  # for the worker processes, which read the same settings
+    settings = Settings()
+    metrics_folder = None
+    if settings.workers > 1:
+        # Before anything imports prometheus-client: it decides then whether values live in memory or in files.
+        metrics_folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="senka-metrics-")
+    try:
+        _run(settings)
+    finally:
+        if metrics_folder:
+            shutil.rmtree(metrics_folder, ignore_errors=True)
+
+
+def _run(settings: Settings) -> None:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from service.records.database import migrate, open_database
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if settings.records == "on":
+        # Here, once: workers that start together must not migrate the same database at the same time.
+        engine = open_database(settings.records_url)
+        migrate(engine)
+        engine.dispose()
+    config = uvicorn.Config(
+        "service.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    if settings.workers > 1:
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        return
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)

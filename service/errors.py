@@ -1,0 +1,117 @@
+"""The service's own errors, and the one place that maps every error to RFC 9457 `application/problem+json`."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from models.errors import SenkaError
+from service.metrics import REJECTED
+
+PROBLEM: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 1
+
+
+class BodyTooLarge(SenkaError):
+    code = "body_too_large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body is larger than {limit_bytes:,} bytes. Send the photograph smaller.", limit_bytes=limit_bytes)
+
+
+class InvalidRequest(SenkaError):
+    code = "invalid_request"
+
+
+class Overloaded(SenkaError):
+    code = "overloaded"
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} photographs are waiting already. Send it again later, or slow down.", waiting=waiting)
+
+
+class Draining(SenkaError):
+    code = "draining"
+
+    def __init__(self) -> None:
+        super().__init__("The service is stopping. Send it again in a moment.")
+
+
+class ModelNotReady(SenkaError):
+    code = "model_not_ready"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No champion of {name!r} is published yet: senka models publish MODEL.onnx --promote.", name=name)
+
+
+class GradingNotFound(SenkaError):
+    code = "grading_not_found"
+
+    def __init__(self, grading_id: str) -> None:
+        super().__init__(f"There is no grading {grading_id!r}.", grading_id=grading_id)
+
+
+class PhotographNotKept(SenkaError):
+    code = "photograph_not_kept"
+
+    def __init__(self, grading_id: str) -> None:
+        super().__init__(f"The photograph of grading {grading_id!r} is not kept.", grading_id=grading_id)
+
+
+STATUS: Final[dict[str, int]] = {
+    "empty_body": 422,
+    "undecodable_image": 422,
+    "too_many_pixels": 422,
+    "invalid_request": 422,
+    "body_too_large": 413,
+    "overloaded": 503,
+    "draining": 503,
+    "model_not_ready": 503,
+    "grading_not_found": 404,
+    "photograph_not_kept": 404,
+    "model_not_found": 404,
+}
+"""HTTP status of every `code` a client can cause; any other SenkaError is our fault, 500."""
+
+
+def problem(status: int, code: str, detail: str, **facts: Any) -> Response:
+    """A problem document; 503 carries `Retry-After`."""
+    REJECTED.labels(code).inc()
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "code": code, **facts}
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    return Response(orjson.dumps(body, default=str), status, headers, PROBLEM)
+
+
+def _words(error: dict[str, Any]) -> str:
+    return "there is no such parameter; /openapi.json lists them" if error["type"] == "extra_forbidden" else str(error["msg"])
+
+
+def install(app: FastAPI) -> None:
+    """Map every exception that leaves a route."""
+
+    async def known(_: Request, error: Exception) -> Response:
+        assert isinstance(error, SenkaError)  # noqa: S101 - registered for this class only
+        return problem(STATUS.get(error.code, 500), error.code, str(error), **error.facts)
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        found = [f"{'.'.join(str(part) for part in e['loc'][1:]) or e['loc'][0]}: {_words(e)}" for e in error.errors()]
+        return problem(422, "invalid_request", "; ".join(found), errors=found)
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        response = problem(error.status_code, code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    async def unknown(_: Request, error: Exception) -> Response:
+        return problem(500, "internal_error", f"An unexpected {type(error).__name__}; the log has the details.")
+
+    app.add_exception_handler(SenkaError, known)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unknown)

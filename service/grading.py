@@ -1,0 +1,81 @@
+"""A grading: what the service decided about one photograph, as it is answered, kept and shown."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from uuid_utils import uuid7
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with milliseconds: 2026-11-23T02:11:00.123Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def new_id() -> str:
+    """UUIDv7 (RFC 9562): later gradings sort later."""
+    return str(uuid7())
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """The model that graded."""
+
+    name: str
+    version: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a photograph came from, as its camera says."""
+
+    camera: str | None = None
+    line: str | None = None
+    lot: str | None = None
+    captured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """`grade`, `confidence` and the runner-up are None where no network saw the photograph in time."""
+
+    id: str
+    received_at: datetime
+    origin: Origin
+    model: ModelRef
+    grade: str | None
+    confidence: float | None
+    runner_up: tuple[str, float] | None
+    probabilities: dict[str, float]
+    """Calibrated, in the order of GRADES; empty where `grade` is None."""
+    lane: str
+    """The grade, or `manual`."""
+    reasons: tuple[str, ...]
+    timing_ms: dict[str, float]
+    """decode, queue, infer, and total: from the first byte until the decision is handed to the record."""
+    batch_size: int
+    measurement: dict[str, float | None] | None = None
+    photograph: str | None = field(default=None)
+    """Key of the photograph in the image store; None where it is not kept. Not part of the answer."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The grading of the HTTP contract."""
+        return {
+            "id": self.id,
+            "grade": self.grade,
+            "confidence": self.confidence,
+            "runner_up": self.runner_up and {"grade": self.runner_up[0], "probability": self.runner_up[1]},
+            "probabilities": self.probabilities,
+            "lane": self.lane,
+            "reasons": list(self.reasons),
+            "measurement": self.measurement,
+            "model": {"name": self.model.name, "version": self.model.version, "sha256": self.model.sha256},
+            "camera": self.origin.camera,
+            "line": self.origin.line,
+            "lot": self.origin.lot,
+            "captured_at": self.origin.captured_at and rfc3339(self.origin.captured_at),
+            "received_at": rfc3339(self.received_at),
+            "timing_ms": self.timing_ms,
+            "batch_size": self.batch_size,
+        }

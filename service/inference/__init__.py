@@ -1,0 +1,1 @@
+"""The network behind the service: sessions, batches, and the swap from one model to the next."""

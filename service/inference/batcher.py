@@ -1,0 +1,126 @@
+"""Greedy batching: whatever came in while the last batch ran is the next batch.
+
+No timer by default, so that a single photograph never waits; under load the batches grow by themselves. The same machine
+shares runs of the network and commits of the records. Expired and abandoned work is dropped before a batch, and an item
+that fails does so alone.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from service.errors import Draining, Overloaded
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Batched(Generic[Result]):
+    """One item's result and what its batch cost."""
+
+    result: Result
+    queue_ms: float
+    run_ms: float
+    batch_size: int
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Item, Result]):
+    item: Item
+    future: asyncio.Future[Batched[Result]]
+    submitted: float
+    expires: float | None
+
+
+class GreedyBatcher(Generic[Item, Result]):
+    """Runs `run(items) -> results` (same length and order) in one thread of its own, one batch at a time.
+
+    `watch(depth, size)` hears the queue's depth on each submit (size 0) and the size of each batch.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Item]], Sequence[Result]],
+        max_batch: int,
+        max_queue: int,
+        max_queue_delay_ms: float = 0.0,
+        watch: Callable[[int, int], None] = lambda depth, size: None,
+    ) -> None:
+        self._run, self._watch = run, watch
+        self._max_batch, self._max_queue = max_batch, max_queue
+        self._delay_s = max_queue_delay_ms / 1e3
+        self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batch")
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._worker = asyncio.create_task(self._work())
+
+    async def submit(self, item: Item, expires: float | None = None) -> Batched[Result]:
+        """Wait for the item's turn. `expires` is a `time.perf_counter` value after which nobody wants the result.
+
+        Raises Overloaded when the queue is full, Draining when the batcher is closing, or what `run` raised for this item.
+        """
+        if self._closing:
+            raise Draining
+        if len(self._queue) >= self._max_queue:
+            raise Overloaded(len(self._queue))
+        waiting = _Waiting[Item, Result](item, asyncio.get_running_loop().create_future(), time.perf_counter(), expires)
+        self._queue.append(waiting)
+        self._watch(len(self._queue), 0)
+        self._arrived.set()
+        return await waiting.future
+
+    async def close(self) -> None:
+        """Refuse new items, finish those accepted, then stop."""
+        self._closing = True
+        self._arrived.set()
+        await self._worker
+        self._thread.shutdown()
+
+    async def _work(self) -> None:
+        while self._queue or not self._closing:
+            if not self._queue:
+                self._arrived.clear()
+                await self._arrived.wait()
+            if self._delay_s and len(self._queue) < self._max_batch and not self._closing:
+                await asyncio.sleep(self._delay_s)
+            batch = self._take()
+            if batch:
+                await self._run_batch(batch)
+
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        batch: list[_Waiting[Item, Result]] = []
+        now = time.perf_counter()
+        while self._queue and len(batch) < self._max_batch:
+            waiting = self._queue.popleft()
+            if waiting.future.done():  # its client went away, or its deadline passed
+                continue
+            if waiting.expires is not None and waiting.expires <= now:
+                waiting.future.set_exception(TimeoutError())
+                continue
+            batch.append(waiting)
+        return batch
+
+    async def _run_batch(self, batch: list[_Waiting[Item, Result]]) -> None:
+        loop = asyncio.get_running_loop()
+        started = time.perf_counter()
+        self._watch(len(self._queue), len(batch))
+        try:
+            results = await loop.run_in_executor(self._thread, self._run, [w.item for w in batch])
+        except Exception as error:  # whatever one item raised must reach its own caller and no other
+            if len(batch) == 1:
+                if not batch[0].future.done():
+                    batch[0].future.set_exception(error)
+                return
+            for waiting in batch:
+                await self._run_batch([waiting])
+            return
+        run_ms = (time.perf_counter() - started) * 1e3
+        for waiting, result in zip(batch, results, strict=True):
+            if not waiting.future.done():
+                waiting.future.set_result(Batched(result, (started - waiting.submitted) * 1e3, run_ms, len(batch)))

@@ -1,0 +1,129 @@
+"""The champion in service: load, verify, warm, swap the reference, then let the old one finish its batches."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import ModelNotFound, SenkaError
+from models.imaging import Pixels
+from models.repository import CHAMPION, ModelRepository, Version
+from service.errors import ModelNotReady
+from service.grading import ModelRef
+from service.inference.batcher import GreedyBatcher
+from service.inference.session import LoadedModel, threads_for
+from service.metrics import BATCH_SIZE, MODEL_INFO, QUEUE_DEPTH
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A model and the batcher in front of it."""
+
+    model: LoadedModel
+    batcher: GreedyBatcher[Pixels, npt.NDArray[np.float32]]
+
+    @property
+    def ref(self) -> ModelRef:
+        version = self.model.version
+        return ModelRef(version.name, version.number, version.sha256)
+
+
+class Champion:
+    """Follows the repository's champion. A version that cannot be loaded is logged and the one in service stays."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.repository = ModelRepository(settings.models, settings.model_name)
+        self._serving: Serving | None = None
+        self._refused: Version | None = None
+        self._follower: asyncio.Task[None] | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    @property
+    def current(self) -> Serving:
+        """Raises ModelNotReady before the first champion is in service."""
+        if self._serving is None:
+            raise ModelNotReady(self.repository.name)
+        return self._serving
+
+    @property
+    def ready(self) -> bool:
+        return self._serving is not None
+
+    async def start(self) -> None:
+        """Serve the champion there is, if any, and follow it from now on. Raises when it cannot be loaded."""
+        version = self._published()
+        if version is not None:
+            await self._serve(version)
+        self._follower = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        """Finish what was accepted."""
+        if self._follower:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+        if self._serving:
+            await self._serving.batcher.close()
+        await asyncio.gather(*self._retiring)
+
+    async def refresh(self) -> None:
+        """Swap to the repository's champion if it is another one; keep the current one when that fails."""
+        version = await asyncio.to_thread(self._published)
+        if version is None or version == self._refused or (self._serving and version == self._serving.model.version):
+            return
+        try:
+            await self._serve(version)
+        except SenkaError as error:
+            self._refused = version
+            log.error("version %d was not loaded, the model in service stays: %s", version.number, error)
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                await self.refresh()
+            except Exception:  # the repository may be unreadable for a moment; following must not end with it
+                log.exception("the model repository could not be read")
+
+    def _published(self) -> Version | None:
+        try:
+            return self.repository.get(CHAMPION)
+        except ModelNotFound:
+            return None
+
+    async def _serve(self, version: Version) -> None:
+        chosen = self._settings
+        threads = threads_for(chosen.workers, chosen.threads)
+
+        def load() -> LoadedModel:
+            data = self.repository.load(version)
+            return LoadedModel.load(data, version, chosen.providers, threads, chosen.max_batch)
+
+        model = await asyncio.to_thread(load)
+        batcher = GreedyBatcher[Pixels, npt.NDArray[np.float32]](
+            lambda inputs: list(model.probabilities(inputs)),
+            chosen.max_batch,
+            chosen.max_queue,
+            chosen.max_queue_delay_ms,
+            _watch,
+        )
+        old, self._serving = self._serving, Serving(model, batcher)
+        MODEL_INFO.clear()
+        MODEL_INFO.labels(str(version.number), version.sha256, model.provider).set(1)
+        if old:
+            retiring = asyncio.create_task(old.batcher.close())
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
+
+
+def _watch(depth: int, size: int) -> None:
+    QUEUE_DEPTH.set(depth)
+    if size:
+        BATCH_SIZE.observe(size)

@@ -1,0 +1,110 @@
+"""One published model, loaded, checked and warm."""
+
+import ctypes
+import logging
+import os
+from collections.abc import Sequence
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from models.card import ModelCard, card_of, open_session
+from models.errors import ModelError
+from models.grades import GRADES
+from models.imaging import Pixels
+from models.repository import Version
+
+log = logging.getLogger(__name__)
+
+_EXECUTION_PROVIDERS: Final = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
+}
+
+
+class ProviderUnavailable(ModelError):
+    code = "provider_unavailable"
+
+
+class LoadedModel:
+    """Grades batches of network inputs. Safe to call from one thread at a time."""
+
+    def __init__(self, session: ort.InferenceSession, card: ModelCard, version: Version) -> None:
+        self.card = card
+        self.version = version
+        self.provider: str = session.get_providers()[0]
+        self._session = session
+        self._input: str = session.get_inputs()[0].name
+        self._order = [card.grades.index(grade) for grade in GRADES]
+
+    @classmethod
+    def load(cls, data: bytes, version: Version, wanted: str = "cpu", threads: int = 0, max_batch: int = 1) -> Self:
+        """Check and warm a model from its bytes. Raises InvalidCard, GradeSetMismatch, ProviderUnavailable."""
+        session = create_session(data, wanted, threads)
+        card = card_of(session)
+        card.require_grades()
+        model = cls(session, card, version)
+        # The first run of a shape allocates its memory and, on a GPU, picks its kernels: not while a fruit waits.
+        for size in {1, max_batch}:
+            model.probabilities([np.zeros((card.preprocess.height, card.preprocess.width, 3), np.uint8)] * size)
+        log.info("model %s version %d loaded on %s", version.name, version.number, model.provider)
+        return model
+
+    def probabilities(self, inputs: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+        """N inputs, each (H, W, 3) uint8 of the card's size -> (N, 9) calibrated probabilities in the order of GRADES."""
+        logits = self._session.run(["logits"], {self._input: np.stack(inputs)})[0][:, self._order]
+        scaled = (logits - logits.max(axis=1, keepdims=True)) / self.card.calibration.temperature
+        odds = np.exp(scaled)
+        result: npt.NDArray[np.float32] = odds / odds.sum(axis=1, keepdims=True)
+        return result
+
+
+def create_session(model: bytes, wanted: str, threads: int) -> ort.InferenceSession:
+    """A session on the wanted provider; `auto` takes CUDA where it works, else the CPU. Raises ProviderUnavailable."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # a provider that fails to start is reported here, in words
+    # Spinning threads steal the cores from decoding and from the other workers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    choice = wanted
+    if wanted == "auto":
+        choice = "cuda" if cuda_present() else "cpu"
+    if choice != "cpu":
+        _preload()
+    session = open_session(model, options, _EXECUTION_PROVIDERS[choice])
+    got = session.get_providers()[0]
+    if got != _EXECUTION_PROVIDERS[choice][0]:
+        if wanted != "auto":
+            raise ProviderUnavailable(
+                f"SENKA_PROVIDERS={wanted}, but ONNX Runtime could only start {got}. "
+                "Check the GPU driver (nvidia-smi) and that onnxruntime-gpu's CUDA libraries are installed, or use auto.",
+                wanted=wanted,
+                got=got,
+            )
+        log.warning("a GPU driver is present, but ONNX Runtime fell back to %s", got)
+    return session
+
+
+def cuda_present() -> bool:
+    """Whether this machine has an NVIDIA driver and this ONNX Runtime was built for it."""
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        return False
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def threads_for(workers: int, wanted: int) -> int:
+    """Threads of each worker's session: as asked, or the cores shared out."""
+    return wanted or max(1, len(os.sched_getaffinity(0)) // workers)
+
+
+def _preload() -> None:
+    """Load CUDA and cuDNN from the installed wheels; without this the loader looks in system folders alone."""
+    ort.preload_dlls()

@@ -1,0 +1,81 @@
+"""Prometheus metrics, summed over all worker processes when there are several.
+
+`senka serve --workers N` sets PROMETHEUS_MULTIPROC_DIR before it starts them; prometheus-client then keeps every value in a
+file there, and any worker can answer for all.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# created: a second series for every one, of the time it began; nothing here reads them
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+REQUESTS: Final = Counter("senka_requests_total", "Requests by route and status.", ("route", "status"))
+STAGE_SECONDS: Final = Histogram("senka_stage_seconds", "Time of each stage of a grading.", ("stage",), buckets=_SECONDS)
+BATCH_SIZE: Final = Histogram(
+    "senka_batch_size", "Photographs in each run of the network.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+)
+QUEUE_DEPTH: Final = Gauge("senka_queue_depth", "Photographs waiting for the network.", multiprocess_mode="livesum")
+GRADINGS: Final = Counter("senka_gradings_total", "Gradings by grade, lane and line.", ("grade", "lane", "line"))
+CONFIDENCE: Final = Histogram("senka_confidence", "Probability of the chosen grade.", buckets=[n / 20 for n in range(1, 21)])
+REJECTED: Final = Counter("senka_rejected_total", "Requests answered with a problem, by code.", ("code",))
+MODEL_INFO: Final = Gauge(
+    "senka_model_info", "1 for the model that grades.", ("version", "sha256", "provider"), multiprocess_mode="livemax"
+)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Observe the time of a block as one stage."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        STAGE_SECONDS.labels(name).observe(time.perf_counter() - started)
+
+
+def exposition() -> tuple[bytes, str]:
+    """The text of `/metrics` and its content type."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class CountRequests:
+    """ASGI middleware: one count for each answered request, under its route's template so that ids do not multiply series."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "other")
+                REQUESTS.labels(route, str(message["status"])).inc()
+            await send(message)
+
+        await self.app(scope, receive, counted)

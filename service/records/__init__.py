@@ -1,0 +1,1 @@
+"""What happened: gradings in a database, photographs beside it."""

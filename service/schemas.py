@@ -1,0 +1,132 @@
+"""The JSON of the contract, for OpenAPI and for checking it in tests. Answers are not built from these: that costs too much
+on the grading path; a test compares the two."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class GradeProbability(BaseModel):
+    grade: str
+    probability: float = Field(ge=0, le=1)
+
+
+class Measurement(BaseModel):
+    """Of the fruit, in pixels of the photograph; millimetres where the camera is calibrated."""
+
+    length_px: float
+    length_mm: float | None
+    width_px: float
+    bend_ratio: float = Field(description="arc height over chord")
+    area_px: float
+
+
+class Model(BaseModel):
+    name: str
+    version: int
+    sha256: str
+
+
+class Timing(BaseModel):
+    """Milliseconds."""
+
+    decode: float
+    queue: float = Field(description="waiting for the network")
+    infer: float = Field(description="in the network, with its whole batch")
+    total: float = Field(description="from the first byte until the decision was handed to the record")
+
+
+class GradingOut(BaseModel):
+    """One photograph's grade, its lane and the reason."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "0193a2f0-7b1c-7d2e-9a57-1f0e4b6c2d11",
+                "grade": "2L",
+                "confidence": 0.91,
+                "runner_up": {"grade": "L", "probability": 0.06},
+                "probabilities": {
+                    "2L": 0.91, "L": 0.06, "M": 0.01, "S": 0.0, "2S": 0.0, "BL": 0.02, "BM": 0.0, "BS": 0.0, "C": 0.0,
+                },
+                "lane": "2L",
+                "reasons": [],
+                "measurement": None,
+                "model": {"name": "cucumber", "version": 3, "sha256": "9f2c..."},
+                "camera": "line1-top",
+                "line": "1",
+                "lot": "2026-11-23-A",
+                "captured_at": None,
+                "received_at": "2026-11-23T02:11:00.123Z",
+                "timing_ms": {"decode": 0.4, "queue": 1.1, "infer": 0.9, "total": 2.9},
+                "batch_size": 8,
+            }
+        }
+    )  # fmt: skip
+
+    id: str
+    grade: str | None = Field(description="one of nine; null where the deadline was missed")
+    confidence: float | None
+    runner_up: GradeProbability | None
+    probabilities: dict[str, float] = Field(description="calibrated, by grade")
+    lane: str = Field(description="the grade, or `manual`")
+    reasons: list[str] = Field(description="why the lane is `manual`: low_confidence, deadline_missed")
+    measurement: Measurement | None = Field(description="null where nothing was measured")
+    model: Model
+    camera: str | None
+    line: str | None
+    lot: str | None
+    captured_at: datetime | None
+    received_at: datetime
+    timing_ms: Timing
+    batch_size: int
+
+
+class GradingsPage(BaseModel):
+    """Newest first."""
+
+    gradings: list[GradingOut]
+    next_cursor: str | None = Field(description="send it as `cursor` for the next page; null on the last")
+
+
+class GradeStats(BaseModel):
+    count: int
+    share: float
+    mean_confidence: float | None
+    per_minute: int = Field(description="in the last 60 s")
+
+
+class Stats(BaseModel):
+    total: int
+    manual: int = Field(description="in the manual lane")
+    mean_confidence: float | None
+    per_minute: int
+    first_received_at: datetime | None
+    last_received_at: datetime | None
+    grades: dict[str, GradeStats] = Field(description="all nine, counted or not")
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="stable, snake_case")
+
+
+class ModelVersion(BaseModel):
+    version: int
+    sha256: str
+    published_at: datetime
+    note: str
+    aliases: list[str]
+
+
+class Models(BaseModel):
+    name: str
+    champion: int | None
+    challenger: int | None
+    serving: int | None = Field(description="the version that this worker grades with")
+    versions: list[ModelVersion]

@@ -1,0 +1,73 @@
+"""Every setting of the service: environment `SENKA_*`, or `senka.toml` in the working folder; the environment wins."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from models import paths
+
+
+class Settings(BaseSettings):
+    """Name, type, default, and one sentence saying when to change it."""
+
+    model_config = SettingsConfigDict(env_prefix="SENKA_", toml_file="senka.toml", extra="ignore", frozen=True)
+
+    home: Path = Field(
+        default_factory=paths.home, description="Folder of records, photographs and models; move it to a larger disk."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets cameras on the network in.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(1, ge=1, le=64, description="Processes that grade; one for each core on a busy line.")
+    database_url: str = Field("", description="SQLAlchemy URL of the records; empty is SQLite in SENKA_HOME.")
+    image_store: Path | None = Field(None, description="Folder of the photographs; empty is `photographs` in SENKA_HOME.")
+    model_repository: Path | None = Field(None, description="Folder of the published models; empty is `models` in SENKA_HOME.")
+    model_name: str = Field(
+        "cucumber", description="Which model of the repository grades; change it to keep several produce apart."
+    )
+    providers: Literal["auto", "cuda", "tensorrt", "cpu"] = Field(
+        "auto",
+        description="Where the network runs; cuda or tensorrt refuse to start without a GPU, auto takes the best there is.",
+    )
+    threads: int = Field(0, ge=0, description="Threads of the network in each worker; 0 shares the cores among the workers.")
+    max_batch: int = Field(32, ge=1, le=512, description="Photographs graded in one run; raise it on a GPU.")
+    max_queue_delay_ms: float = Field(
+        0.0, ge=0, le=100, description="Wait for a fuller batch; 0 is fastest on a CPU, try 1 to 2 on a GPU."
+    )
+    max_queue: int = Field(
+        256, ge=1, description="Photographs waiting before new ones are refused with 503; lower it for short deadlines."
+    )
+    deadline_ms: float = Field(5000.0, gt=0, description="Answer by then, in the manual lane if need be; set it to your pitch.")
+    manual_below: float = Field(
+        0.5, ge=0, le=1, description="Confidence under which a fruit goes to the manual lane; 0 sends none."
+    )
+    max_body_bytes: int = Field(
+        16 * 2**20, ge=1024, description="Largest upload accepted; raise it for large uncompressed frames."
+    )
+    max_pixels: int = Field(25_000_000, ge=1024, description="Largest photograph accepted; memory grows with it.")
+    records: Literal["on", "off"] = Field("on", description="off grades without keeping anything, for load tests.")
+    keep: Literal["all", "none"] = Field("all", description="Photographs kept beside their gradings; none saves disk.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def records_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'senka.db'}"
+
+    @property
+    def photographs(self) -> Path:
+        return self.image_store or self.home / "photographs"
+
+    @property
+    def models(self) -> Path:
+        return self.model_repository or self.home / "models"

@@ -1,0 +1,1 @@
+"""Labelled images -> a model worth publishing. Never imports the service."""

@@ -1,0 +1,100 @@
+"""A finished run -> one ONNX file with its card inside, checked against PyTorch on real photographs."""
+
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+import torch
+
+from models.architectures import build
+from models.architectures.served import INPUT, LOGITS, ServedNetwork
+from models.card import CARD_KEY, ModelCard, card_of, open_session
+from models.errors import ParityError, RunError
+from training import checkpoints
+from training.evaluate import run_logits
+from training.run import CHECKPOINT_FILE, PARITY_FILE, Run
+
+PARITY_LIMIT: Final = 1e-4
+"""Greatest difference of any logit between PyTorch and ONNX Runtime."""
+OPSET: Final = 20
+
+
+def load_network(run: Run) -> tuple[ServedNetwork, str]:
+    """The trained network of a run in evaluation mode, and its checkpoint's sha256. Raises RunError."""
+    state, digest = checkpoints.load(run.folder / CHECKPOINT_FILE)
+    if digest != run.metrics().checkpoint_sha256:
+        raise RunError(f"{run.folder / CHECKPOINT_FILE} is not the checkpoint this run ended with. Train again.")
+    spec = run.facts.config.preprocess
+    network = build(run.facts.config.architecture, len(run.facts.grades), spec)
+    network.load_state_dict(state)
+    return ServedNetwork(network, spec).eval(), digest
+
+
+def export(run: Run, out: Path, name: str = "cucumber") -> tuple[ModelCard, float]:
+    """Write `out` and return its card and the greatest logit difference found.
+
+    Raises ParityError, leaving nothing behind, when PyTorch and ONNX Runtime differ by more than PARITY_LIMIT.
+    """
+    network, digest = load_network(run)
+    metrics = run.metrics()
+    card = ModelCard(
+        name=name,
+        architecture=run.facts.config.architecture,
+        grades=run.facts.grades,
+        preprocess=run.facts.config.preprocess,
+        calibration=metrics.calibration,
+        data=(run.facts.data,),
+        checkpoint_sha256=digest,
+        seed=run.facts.config.seed,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        metrics={"accuracy": metrics.scores.accuracy, "macro_f1": metrics.scores.macro_f1, "ece": metrics.scores.ece},
+    )
+    photographs = np.load(run.folder / PARITY_FILE, allow_pickle=False)
+    model = _with_card(_to_onnx(network, photographs[:2]), card)
+    difference = parity(network, model, photographs)
+    if difference > PARITY_LIMIT:
+        raise ParityError(difference, PARITY_LIMIT, len(photographs))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    checkpoints.write_bytes(out, model)
+    return card, difference
+
+
+def parity(network: torch.nn.Module, model: bytes, photographs: np.ndarray) -> float:
+    """Greatest logit difference PyTorch / ONNX Runtime over (N, H, W, 3) uint8, as one batch and one by one."""
+    session = open_session(model)
+    card_of(session)
+    with torch.no_grad():
+        reference = network(torch.from_numpy(photographs)).numpy()
+    batched = run_logits(session, photographs)
+    single = np.concatenate([run_logits(session, photographs[i : i + 1]) for i in range(len(photographs))])
+    return float(max(np.abs(batched - reference).max(), np.abs(single - reference).max()))
+
+
+def _to_onnx(network: ServedNetwork, example: np.ndarray) -> onnx.ModelProto:
+    with warnings.catch_warnings():
+        # The exporter itself uses calls that PyTorch has deprecated; nothing of ours can act on that.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        program = torch.onnx.export(
+            network,
+            (torch.from_numpy(example),),
+            input_names=[INPUT],
+            output_names=[LOGITS],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise RunError("PyTorch returned no ONNX program.")
+    return program.model_proto
+
+
+def _with_card(proto: onnx.ModelProto, card: ModelCard) -> bytes:
+    onnx.helper.set_model_props(proto, {CARD_KEY: card.model_dump_json()})
+    onnx.checker.check_model(proto, full_check=True)
+    model_with_card: bytes = proto.SerializeToString()
+    return model_with_card

@@ -1,0 +1,123 @@
+"""The run folder: what a training run was told, what it read, and what came out of it.
+
+config.json          settings and data, written before the first epoch
+checkpoint.pt        the trained weights (`state_dict` of the bare network)
+metrics.json         figures on the held-out part, calibration
+report.html          confusion matrix and every error of the held-out part
+parity_inputs.npy    photographs that the export compares PyTorch and ONNX Runtime on
+tensorboard/         curves
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+from scipy.special import softmax
+
+from models.card import Calibration, TrainingData
+from models.errors import RunError
+from training import checkpoints
+from training.config import TrainingConfig
+from training.metrics import Scores, score
+from training.report import write_report
+from training.sources import LabelledSet
+
+CONFIG_FILE: Final = "config.json"
+CHECKPOINT_FILE: Final = "checkpoint.pt"
+METRICS_FILE: Final = "metrics.json"
+REPORT_FILE: Final = "report.html"
+PARITY_FILE: Final = "parity_inputs.npy"
+PARITY_IMAGES: Final = 64
+
+
+class RunFacts(BaseModel):
+    """Settings and data of a run; two runs with equal facts on one machine end in the same weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: TrainingConfig
+    data: TrainingData
+    grades: tuple[str, ...]
+
+    @classmethod
+    def describe(cls, config: TrainingConfig, data: LabelledSet) -> Self:
+        about = TrainingData(name=data.name, sha256=data.sha256, images=len(data), counts=data.counts())
+        return cls(config=config, data=about, grades=data.labels)
+
+
+class RunMetrics(BaseModel):
+    """`metrics.json`."""
+
+    scores: Scores
+    calibration: Calibration
+    checkpoint_sha256: str
+    finished_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder that exists."""
+
+    folder: Path
+    facts: RunFacts
+
+    @classmethod
+    def create(cls, folder: Path, facts: RunFacts, resume: bool) -> Self:
+        """Claim `folder` for a run, or continue the one inside. Raises RunError when that would mix two runs."""
+        if resume and (folder / CONFIG_FILE).exists():
+            found = cls.open(folder)
+            if found.facts != facts:
+                what = _difference(found.facts, facts)
+                raise RunError(f"{folder} was started with {what}. Resume with the same, or use another --out.")
+            return found
+        if folder.exists() and any(folder.iterdir()):
+            raise RunError(f"{folder} is not empty. Choose another --out, or continue its run with --resume.")
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoints.write_bytes(folder / CONFIG_FILE, facts.model_dump_json(indent=1).encode())
+        return cls(folder, facts)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Raises RunError when `folder` holds no run."""
+        try:
+            return cls(folder, RunFacts.model_validate_json((folder / CONFIG_FILE).read_bytes()))
+        except FileNotFoundError as error:
+            raise RunError(f"{folder} holds no training run. Train one: senka train --data SOURCE --out {folder}.") from error
+        except ValidationError as error:
+            raise RunError(f"{folder / CONFIG_FILE} is not valid: {error.errors()[0]['msg']}.") from error
+
+    def metrics(self) -> RunMetrics:
+        """Raises RunError for a run that did not finish."""
+        try:
+            return RunMetrics.model_validate_json((self.folder / METRICS_FILE).read_bytes())
+        except FileNotFoundError as error:
+            raise RunError(f"{self.folder} did not finish training. Continue it: senka train ... --resume.") from error
+
+    def finish(
+        self,
+        weights: dict[str, Any],
+        logits: npt.NDArray[np.floating],
+        names: list[str],
+        truth: npt.NDArray[np.integer],
+        calibration: Calibration,
+        inputs: npt.NDArray[np.uint8],
+    ) -> None:
+        """Write weights, figures and the report; logits (N, K), truth (N,), inputs (N, H, W, 3) are of the held-out part."""
+        probabilities = softmax(logits / calibration.temperature, axis=1)
+        scores = score(probabilities, truth, self.facts.grades, model=str(self.folder), data=self.facts.data.name)
+        digest = checkpoints.save(self.folder / CHECKPOINT_FILE, weights)
+        np.save(self.folder / PARITY_FILE, inputs[:PARITY_IMAGES])
+        write_report(self.folder / REPORT_FILE, scores, probabilities, truth, names, inputs)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        metrics = RunMetrics(scores=scores, calibration=calibration, checkpoint_sha256=digest, finished_at=now)
+        checkpoints.write_bytes(self.folder / METRICS_FILE, metrics.model_dump_json(indent=1).encode())
+
+
+def _difference(before: RunFacts, now: RunFacts) -> str:
+    """The first settings that differ, in words."""
+    old, new = ({**f.config.model_dump(), "data": f.data.sha256, "grades": f.grades} for f in (before, now))
+    return ", ".join(f"{name} {old[name]!r} (now {new[name]!r})" for name in old if old[name] != new[name])

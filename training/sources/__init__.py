@@ -1,0 +1,68 @@
+"""Labelled photographs from wherever they are: `load` one source, or `load_all` of several as one set."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from models.errors import UnknownSource
+from training.sources import cucumber9, folders, mnist, safe_tar
+from training.sources.samples import LabelledSet, Sample, Split
+
+__all__ = ["LabelledSet", "Sample", "Split", "load", "load_all"]
+
+KINDS: Final = (
+    "a CUCUMBER-9 archive (.tar.gz) or folder (data_batch_*, test_batch)",
+    "a labelled batch (a folder with manifest.csv and images)",
+    "a folder with one sub-folder per grade",
+    "a folder of MNIST IDX files (*-images-idx3-ubyte[.gz] and labels)",
+)
+
+
+def load(source: str | Path, split: Split = "all") -> LabelledSet:
+    """The labelled photographs of one source, its kind told by what it holds.
+
+    `split` chooses a part where the source has parts (CUCUMBER-9, MNIST); the others give everything for each split.
+    Raises UnknownSource listing the kinds understood, and DataError where a source of a known kind is broken.
+    """
+    path = Path(source)
+    try:
+        if not path.exists():
+            raise _unknown(path, "does not exist")
+        return _reader(path)(split)
+    except OSError as error:
+        raise _unknown(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def load_all(sources: Sequence[str | Path], split: Split = "all") -> LabelledSet:
+    """Several sources as one set; names get their source's name in front. Raises as `load`, and DataError for no source."""
+    return LabelledSet.merged(load(source, split) for source in sources)
+
+
+def _reader(path: Path) -> Callable[[Split], LabelledSet]:
+    if path.is_file():
+        if safe_tar.is_tar(path):
+            return lambda split: cucumber9.read(path, split)
+        raise _unknown(path, "is a file, but no .tar or .tar.gz archive")
+    if folders.is_batch(path):
+        return lambda _: folders.read_batch(path)
+    if cucumber9.is_batch_folder(path):
+        return lambda split: cucumber9.read(path, split)
+    if mnist.is_mnist_folder(path):
+        return lambda split: mnist.read(path, split)
+    if folders.is_grade_folder(path):
+        return lambda _: folders.read_grade_folder(path)
+    # The folder of a downloaded archive stands for it, unless it leaves a choice
+    archives = [file for file in sorted(path.iterdir()) if file.name.endswith((".tar.gz", ".tgz", ".tar"))]
+    if len(archives) == 1:
+        return _reader(archives[0])
+    if archives:
+        raise _unknown(path, f"holds several archives ({', '.join(file.name for file in archives[:10])}); name one of them")
+    visible = [entry.name for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+    raise _unknown(path, f"holds {', '.join(visible[:10])}, which is none of them" if visible else "is empty")
+
+
+def _unknown(path: Path, reason: str) -> UnknownSource:
+    listed = "\n".join(f"  {kind}" for kind in KINDS)
+    return UnknownSource(
+        f"{path} {reason}. A source of labelled photographs is one of:\n{listed}", path=str(path), kinds=list(KINDS)
+    )

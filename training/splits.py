@@ -1,0 +1,41 @@
+"""Which images are held out. Images of one fruit stay on one side, and every grade is on both where it can be."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from models.errors import DataError
+from training.sources import LabelledSet, Sample
+
+
+def hold_out(data: LabelledSet, fraction: float, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Split into (kept, held out), stratified by grade and grouped by `Sample.group`; the same seed, the same split.
+
+    Each grade gives whole groups until `fraction` of its images are out, at least one group where it has two or more.
+    Raises DataError when there is nothing to hold out or only one grade.
+    """
+    if len(data.labels) < 2:
+        raise DataError(f"{data.name} holds {len(data)} images of {len(data.labels)} grade; a grader needs at least two grades.")
+    # A group is filed under its first image's grade, whatever else it holds: it must not be torn.
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for sample in data.samples:
+        groups[sample.group].append(sample)
+    by_grade: dict[str, list[list[Sample]]] = defaultdict(list)
+    for members in groups.values():
+        by_grade[members[0].grade].append(members)
+
+    rng = np.random.default_rng(seed)
+    out: set[int] = set()
+    for grade in sorted(by_grade):
+        candidates = by_grade[grade]
+        wanted = fraction * sum(len(group) for group in candidates)
+        taken = 0
+        for index in rng.permutation(len(candidates))[: len(candidates) - 1]:
+            if taken and taken + len(candidates[index]) / 2 > wanted:
+                break
+            out.update(id(sample) for sample in candidates[index])
+            taken += len(candidates[index])
+    if not out:
+        raise DataError(f"{data.name} is too small to hold anything out: every grade has a single fruit. Add images.")
+    kept = [sample for sample in data.samples if id(sample) not in out]
+    return kept, [sample for sample in data.samples if id(sample) in out]
