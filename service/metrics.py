@@ -38,7 +38,10 @@ GRADINGS: Final = Counter("senka_gradings_total", "Gradings by grade, lane and l
 CONFIDENCE: Final = Histogram("senka_confidence", "Probability of the chosen grade.", buckets=[n / 20 for n in range(1, 21)])
 REJECTED: Final = Counter("senka_rejected_total", "Requests answered with a problem, by code.", ("code",))
 MODEL_INFO: Final = Gauge(
-    "senka_model_info", "1 for the model that grades.", ("version", "sha256", "provider"), multiprocess_mode="livemax"
+    "senka_model_info",
+    "1: it grades; 0: it did.",
+    ("version", "sha256", "provider"),
+    multiprocess_mode="livemax",
 )
 
 

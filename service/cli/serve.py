@@ -1,10 +1,9 @@
 """`senka serve`: the service."""
 
-import logging
 import os
 import shutil
 import tempfile
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,7 +11,17 @@ from service.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 
-GRACE_S = 30
+GRACE_S: Final = 30
+"""How long open requests may take to finish after a stop was asked for."""
+LOGGING: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"alembic": {"level": "WARNING"}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+}
+"""Handed to every worker process, which would otherwise start without any."""
 
 
 def _settings_help() -> str:
@@ -52,12 +61,6 @@ def _run(settings: Settings) -> None:
 
     from service.records.database import migrate, open_database
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if settings.records == "on":
-        # Here, once: workers that start together must not migrate the same database at the same time.
-        engine = open_database(settings.records_url)
-        migrate(engine)
-        engine.dispose()
     config = uvicorn.Config(
         "service.app:create_app",
         factory=True,
@@ -65,9 +68,14 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         access_log=False,
-        log_config=None,
+        log_config=LOGGING,
         timeout_graceful_shutdown=GRACE_S,
     )
+    if settings.records == "on":
+        # Here, once: workers that start together must not migrate the same database at the same time.
+        engine = open_database(settings.records_url)
+        migrate(engine)
+        engine.dispose()
     if settings.workers > 1:
         Multiprocess(config, sockets=[config.bind_socket()]).run()
         return

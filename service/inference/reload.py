@@ -115,12 +115,16 @@ class Champion:
             _watch,
         )
         old, self._serving = self._serving, Serving(model, batcher)
-        MODEL_INFO.clear()
-        MODEL_INFO.labels(str(version.number), version.sha256, model.provider).set(1)
+        _show(model, 1)
         if old:
+            _show(old.model, 0)
             retiring = asyncio.create_task(old.batcher.close())
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
+
+
+def _show(model: LoadedModel, value: int) -> None:
+    MODEL_INFO.labels(str(model.version.number), model.version.sha256, model.provider).set(value)
 
 
 def _watch(depth: int, size: int) -> None:

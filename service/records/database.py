@@ -1,6 +1,5 @@
 """The engine, and the schema brought up to date."""
 
-import logging
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +27,6 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the schema to a revision; one that is there already costs a query."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
