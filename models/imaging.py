@@ -4,7 +4,7 @@ The header is read and judged before a single pixel is decoded, so that a small 
 JPEGs are scaled down inside the decoder (libjpeg-turbo's DCT scaling) to the smallest size that is still large enough.
 """
 
-from collections.abc import Callable
+import struct
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
@@ -12,19 +12,23 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import BmpImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import BmpImagePlugin, Image, PngImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
+from models.containers import BROKEN, UPRIGHT, essential_png, jpeg_segments, orientation, stored_size
 from models.errors import EmptyBody, TooManyPixels, UndecodableImage
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
 
 MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "bmp": "image/bmp"}
-_ORIENTATION_TAG: Final = 0x0112
 _TURNED: Final = frozenset((5, 6, 7, 8))  # EXIF orientations that exchange width and height
-# What Pillow's readers raise on broken files of these formats; anything else is a bug and must surface.
-_PILLOW_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError)
+_MAX_SCANS: Final = 64
+# What decoders raise on broken files of these formats; anything else is a bug and must surface.
+_DECODER_ERRORS: Final = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error),
+    Image.DecompressionBombError,  # Pillow's own limit for WebP, far above ours
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +77,15 @@ def read_header(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageHeade
     if kind is None:
         raise UndecodableImage("it is none of JPEG, PNG, WebP or BMP")
     try:
-        if kind == "jpeg":
-            height, width = simplejpeg.decode_jpeg_header(data)[:2]
-            # The EXIF block stands in the first segments; parsing it costs far more than looking for it.
-            orientation = _orientation(_open(kind, data)) if b"Exif\x00\x00" in data[:65_536] else 1
-        else:
-            picture = _open(kind, data)
-            width, height = picture.size
-            orientation = _orientation(picture)
-    except _PILLOW_ERRORS as error:
+        width, height = stored_size(kind, data)
+    except BROKEN as error:
         raise UndecodableImage(f"broken {kind.upper()} header ({error})") from error
-    if orientation in _TURNED:
-        width, height = height, width
-    if width * height > limits.max_pixels:
+    if width * height > limits.max_pixels:  # before anything else is read
         raise TooManyPixels(width, height, limits.max_pixels)
-    return ImageHeader(kind, width, height, orientation)
+    turn = orientation(kind, data)
+    if turn in _TURNED:
+        width, height = height, width
+    return ImageHeader(kind, width, height, turn)
 
 
 def decode(data: bytes, header: ImageHeader, at_least: tuple[int, int] | None = None) -> Pixels:
@@ -100,12 +98,16 @@ def decode(data: bytes, header: ImageHeader, at_least: tuple[int, int] | None = 
     try:
         if header.format == "jpeg":
             pixels = _decode_jpeg(data, header, at_least)
-            return pixels if header.orientation == 1 else _upright(pixels, header.orientation)
-        picture = _open(header.format, data)
-        picture.load()
-        return np.array(_rgb(ImageOps.exif_transpose(picture)))
-    except _PILLOW_ERRORS as error:
+        else:
+            picture = _open(header.format, data)
+            if picture.size != _stored(header, header.width, header.height):
+                raise ValueError("its parts disagree about its size")
+            if picture.mode == "P" and picture.palette is None:
+                raise ValueError("it lacks its palette")
+            pixels = np.array(_rgb(picture))
+    except _DECODER_ERRORS as error:
         raise UndecodableImage(f"broken {header.format.upper()} data ({error})") from error
+    return pixels if header.orientation == UPRIGHT else _upright(pixels, header.orientation)
 
 
 def decode_whole(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Pixels:
@@ -121,32 +123,34 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def _decode_jpeg(data: bytes, header: ImageHeader, at_least: tuple[int, int] | None) -> Pixels:
-    width, height = at_least or (0, 0)
-    if header.orientation in _TURNED:
-        width, height = height, width
-    if simplejpeg.decode_jpeg_header(data)[2] in ("CMYK", "YCCK"):  # libjpeg-turbo does not convert these to RGB
-        picture = JpegImagePlugin.JpegImageFile(BytesIO(data))
-        if at_least:
-            picture.draft("CMYK", (width, height))
-        return np.array(_rgb(picture))
+    # Each scan passes over the whole picture and may be a few bytes long: unlimited, a small file takes minutes.
+    if data.count(b"\xff\xda") > _MAX_SCANS:
+        raise ValueError(f"more than {_MAX_SCANS} scans")
+    width, height = _stored(header, *at_least) if at_least else (0, 0)
+    inks = simplejpeg.decode_jpeg_header(data)[2] in ("CMYK", "YCCK")  # libjpeg-turbo does not convert these to RGB
     # strict: without it a photograph cut off in transfer decodes to one whose lower part is grey
-    return np.asarray(simplejpeg.decode_jpeg(data, "RGB", min_height=height, min_width=width, strict=True))
+    pixels = np.asarray(
+        simplejpeg.decode_jpeg(data, "CMYK" if inks else "RGB", min_height=height, min_width=width, strict=True), np.uint8
+    )
+    if not inks:
+        return pixels
+    if any(marker == 0xEE and content.startswith(b"Adobe") for marker, content in jpeg_segments(data)):
+        pixels = ~pixels  # Adobe's programs, and all that followed them, store inks inverted
+    return np.array(Image.frombytes("CMYK", (pixels.shape[1], pixels.shape[0]), pixels.tobytes()).convert("RGB"))
 
 
 def _open(kind: str, data: bytes) -> ImageFile:
-    """The header through the reader of exactly this format; our own limits stand in for Pillow's, which only warn."""
-    readers: dict[str, Callable[[BytesIO], ImageFile]] = {
-        "jpeg": JpegImagePlugin.JpegImageFile,
-        "png": PngImagePlugin.PngImageFile,
-        "webp": WebPImagePlugin.WebPImageFile,
-        "bmp": BmpImagePlugin.BmpImageFile,
-    }
-    return readers[kind](BytesIO(data))
+    """A decoder of exactly this format, ready to load; `kind` is png, webp or bmp."""
+    if kind == "png":
+        return PngImagePlugin.PngImageFile(BytesIO(essential_png(data)))
+    if kind == "webp":
+        return WebPImagePlugin.WebPImageFile(BytesIO(data))
+    return BmpImagePlugin.BmpImageFile(BytesIO(data))
 
 
-def _orientation(picture: Image.Image) -> int:
-    orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
-    return orientation if orientation in range(1, 9) else 1
+def _stored(header: ImageHeader, width: int, height: int) -> tuple[int, int]:
+    """(width, height) of the upright picture <-> of the stored one."""
+    return (height, width) if header.orientation in _TURNED else (width, height)
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:

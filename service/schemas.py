@@ -1,9 +1,21 @@
 """The JSON of the contract, for OpenAPI and for checking it in tests. Answers are not built from these: that costs too much
 on the grading path; a test compares the two."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # the first and the last hours of the calendar, seen from elsewhere
+        raise ValueError("the time is out of range") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A time with its offset, as RFC 3339 writes it; in UTC from here on."""
 
 
 class GradeProbability(BaseModel):

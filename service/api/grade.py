@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from models.imaging import MEDIA_TYPES
 from service.api.context import Parts, json_response
@@ -13,7 +13,7 @@ from service.api.upload import photograph
 from service.grading import Origin
 from service.metrics import stage
 from service.pipeline import Order
-from service.schemas import GradingOut, Problem
+from service.schemas import GradingOut, Moment, Problem
 
 router = APIRouter(prefix="/v1", tags=["grading"])
 
@@ -48,7 +48,7 @@ class GradeQuery(BaseModel):
     camera: str | None = Field(None, max_length=100, description="name of the camera")
     line: str | None = Field(None, max_length=100, description="name of the sorting line")
     lot: str | None = Field(None, max_length=100, description="the lot on the line")
-    captured_at: AwareDatetime | None = Field(None, description="RFC 3339 with its offset")
+    captured_at: Moment | None = Field(None, description="RFC 3339 with its offset")
     deadline_ms: float | None = Field(None, gt=0, le=600_000, description="answer by then, from reception; default: the setting")
     crop: Literal["auto", "none"] = Field(
         "auto", description="auto finds the fruit once a model needs it; none takes all as it is"

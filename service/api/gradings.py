@@ -5,14 +5,15 @@ import base64
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from models.grades import GRADES
 from service.api.context import Parts, json_response
 from service.errors import GradingNotFound, InvalidRequest, PhotographNotKept
 from service.grading import Grading
+from service.records.database import sequence_number
 from service.records.repository import Filters, Records
-from service.schemas import GradingOut, GradingsPage, Problem, Stats
+from service.schemas import GradingOut, GradingsPage, Moment, Problem, Stats
 
 router = APIRouter(prefix="/v1", tags=["records"])
 
@@ -25,8 +26,8 @@ class FilterQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: AwareDatetime | None = Field(None, description="received at this time or later")
-    until: AwareDatetime | None = Field(None, description="received before this time")
+    since: Moment | None = Field(None, description="received at this time or later")
+    until: Moment | None = Field(None, description="received before this time")
     line: str | None = None
     lot: str | None = None
     grade: Grade | None = None
@@ -98,6 +99,9 @@ def _cursor(seq: int) -> str:
 
 def _seq(cursor: str) -> int:
     try:
-        return int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError as error:
-        raise InvalidRequest(f"{cursor!r} is not a cursor: send `next_cursor` of the page before, or none.") from error
+        seq = sequence_number(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii"))
+    except ValueError:
+        seq = None
+    if seq is None:
+        raise InvalidRequest(f"{cursor[:50]!r} is not a cursor: send `next_cursor` of the page before, or none.")
+    return seq

@@ -52,11 +52,15 @@ def describe(serving: Serving) -> dict[str, Any]:
     """Metadata of a model as the protocol names it; -1 is the batch."""
     card = serving.model.card
     spec = card.preprocess
+    if serving.model.takes_bytes:
+        image = {"name": "image", "datatype": "UINT8", "shape": [-1, spec.height, spec.width, 3]}
+    else:
+        image = {"name": "image", "datatype": "FP32", "shape": [-1, 3, spec.height, spec.width]}
     return {
         "name": serving.ref.name,
         "versions": [str(serving.ref.version)],
         "platform": "onnx_onnxruntime",
-        "inputs": [{"name": "image", "datatype": "UINT8", "shape": [-1, spec.height, spec.width, 3]}],
+        "inputs": [image],
         "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, len(card.grades)]}],
         "parameters": {"provider": serving.model.provider, "architecture": card.architecture, "grades": list(card.grades)},
     }

@@ -29,7 +29,7 @@ class Batched(Generic[Result]):
     batch_size: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting(Generic[Item, Result]):
     item: Item
     future: asyncio.Future[Batched[Result]]
@@ -68,6 +68,8 @@ class GreedyBatcher(Generic[Item, Result]):
         if self._closing:
             raise Draining
         if len(self._queue) >= self._max_queue:
+            self._forget_abandoned()
+        if len(self._queue) >= self._max_queue:
             raise Overloaded(len(self._queue))
         waiting = _Waiting[Item, Result](item, asyncio.get_running_loop().create_future(), time.perf_counter(), expires)
         self._queue.append(waiting)
@@ -87,11 +89,27 @@ class GreedyBatcher(Generic[Item, Result]):
             if not self._queue:
                 self._arrived.clear()
                 await self._arrived.wait()
-            if self._delay_s and len(self._queue) < self._max_batch and not self._closing:
-                await asyncio.sleep(self._delay_s)
+            if self._delay_s:
+                await self._linger()
             batch = self._take()
             if batch:
                 await self._run_batch(batch)
+            else:
+                self._watch(len(self._queue), 0)
+
+    async def _linger(self) -> None:
+        """Wait for a fuller batch: until it is full, or for the delay."""
+        try:
+            async with asyncio.timeout(self._delay_s):
+                while len(self._queue) < self._max_batch and not self._closing:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            return
+
+    def _forget_abandoned(self) -> None:
+        """Those whose client went away or whose deadline passed must not keep a fresh photograph out."""
+        self._queue = deque(waiting for waiting in self._queue if not waiting.future.done())
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
@@ -109,16 +127,19 @@ class GreedyBatcher(Generic[Item, Result]):
     async def _run_batch(self, batch: list[_Waiting[Item, Result]]) -> None:
         loop = asyncio.get_running_loop()
         started = time.perf_counter()
-        self._watch(len(self._queue), len(batch))
         try:
+            self._watch(len(self._queue), len(batch))
             results = await loop.run_in_executor(self._thread, self._run, [w.item for w in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(batch)} items went in, {len(results)} results came out")
         except Exception as error:  # whatever one item raised must reach its own caller and no other
             if len(batch) == 1:
                 if not batch[0].future.done():
                     batch[0].future.set_exception(error)
                 return
             for waiting in batch:
-                await self._run_batch([waiting])
+                if not waiting.future.done():
+                    await self._run_batch([waiting])
             return
         run_ms = (time.perf_counter() - started) * 1e3
         for waiting, result in zip(batch, results, strict=True):

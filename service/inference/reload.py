@@ -76,7 +76,10 @@ class Champion:
     async def refresh(self) -> None:
         """Swap to the repository's champion if it is another one; keep the current one when that fails."""
         version = await asyncio.to_thread(self._published)
-        if version is None or version == self._refused or (self._serving and version == self._serving.model.version):
+        if self._serving and version == self._serving.model.version:
+            self._refused = None  # promoted once more, perhaps mended meanwhile, a refused version gets another try
+            return
+        if version is None or version == self._refused:
             return
         try:
             await self._serve(version)

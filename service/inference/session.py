@@ -4,14 +4,14 @@ import ctypes
 import logging
 import os
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
 from models.card import ModelCard, card_of, open_session
-from models.errors import ModelError
+from models.errors import InvalidCard, ModelError
 from models.grades import GRADES
 from models.imaging import Pixels
 from models.repository import Version
@@ -37,7 +37,10 @@ class LoadedModel:
         self.version = version
         self.provider: str = session.get_providers()[0]
         self._session = session
-        self._input: str = session.get_inputs()[0].name
+        first = session.get_inputs()[0]
+        self._input: str = first.name
+        self.takes_bytes = first.type == "tensor(uint8)"
+        """Whether the graph takes (N, H, W, 3) uint8; otherwise (N, 3, H, W) float32 in 0..1."""
         self._order = [card.grades.index(grade) for grade in GRADES]
 
     @classmethod
@@ -48,14 +51,22 @@ class LoadedModel:
         card.require_grades()
         model = cls(session, card, version)
         # The first run of a shape allocates its memory and, on a GPU, picks its kernels: not while a fruit waits.
-        for size in {1, max_batch}:
-            model.probabilities([np.zeros((card.preprocess.height, card.preprocess.width, 3), np.uint8)] * size)
+        blank = np.zeros((card.preprocess.height, card.preprocess.width, 3), np.uint8)
+        try:
+            for size in {1, max_batch}:
+                model.probabilities([blank] * size)
+        except Exception as error:  # ONNX Runtime's exceptions share no base class but this one
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InvalidCard(f"The network does not run on the input that its card describes: {reason[:200]}") from error
         log.info("model %s version %d loaded on %s", version.name, version.number, model.provider)
         return model
 
     def probabilities(self, inputs: Sequence[Pixels]) -> npt.NDArray[np.float32]:
         """N inputs, each (H, W, 3) uint8 of the card's size -> (N, 9) calibrated probabilities in the order of GRADES."""
-        logits = self._session.run(["logits"], {self._input: np.stack(inputs)})[0][:, self._order]
+        batch: npt.NDArray[Any] = np.stack(inputs)
+        if not self.takes_bytes:
+            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
+        logits = self._session.run(["logits"], {self._input: batch})[0][:, self._order]
         scaled = (logits - logits.max(axis=1, keepdims=True)) / self.card.calibration.temperature
         odds = np.exp(scaled)
         result: npt.NDArray[np.float32] = odds / odds.sum(axis=1, keepdims=True)
