@@ -3,24 +3,27 @@
 Class order, preprocessing and calibration travel with the weights, so that no file beside them can disagree.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import onnxruntime as ort
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from models.errors import GradeSetMismatch, InvalidCard, ModelNotFound
+from models.errors import GradeSetMismatch, InvalidCard, ModelFileMissing
 from models.grades import GRADES
 from models.preprocess import PreprocessSpec
 
 CARD_KEY: Final = "senka.card"
 """Key of the card in the metadata of the ONNX file."""
+_INPUT: Final = "image"
+_LOGITS: Final = "logits"
 
 
 class Calibration(BaseModel):
     """Temperature scaling (Guo et al. 2017): probabilities = softmax(logits / temperature)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     temperature: float = Field(1.0, gt=0)
     images: int = Field(0, ge=0, description="validation images it was fitted on; 0: not calibrated")
@@ -31,7 +34,7 @@ class Calibration(BaseModel):
 class TrainingData(BaseModel):
     """What a model was trained on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     sha256: str = Field(description="of the sorted names, grades and contents")
@@ -42,7 +45,7 @@ class TrainingData(BaseModel):
 class ModelCard(BaseModel):
     """Identity of a model. Read it with `read_card`; training writes it at export."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     format: int = 1
     name: str = Field("cucumber", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
@@ -56,6 +59,13 @@ class ModelCard(BaseModel):
     created_at: str = Field(description="RFC 3339, UTC")
     metrics: dict[str, float] = Field(default_factory=dict, description="on the validation part of the training data")
 
+    @field_validator("grades")
+    @classmethod
+    def _distinct(cls, grades: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(grades)) != len(grades):
+            raise ValueError("a grade is listed twice")
+        return grades
+
     def require_grades(self, expected: tuple[str, ...] = GRADES) -> None:
         """Raise GradeSetMismatch unless the labels are these grades, in any order."""
         if sorted(self.grades) != sorted(expected):
@@ -63,7 +73,7 @@ class ModelCard(BaseModel):
 
 
 def card_of(session: ort.InferenceSession) -> ModelCard:
-    """The card inside a loaded ONNX model. Raises InvalidCard, also when the graph's outputs do not fit the card."""
+    """The card inside a loaded ONNX model. Raises InvalidCard, also when the graph does not fit the card."""
     text = session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
     if text is None:
         raise InvalidCard(f"The ONNX file carries no model card ({CARD_KEY}). Export it with `senka export`.")
@@ -73,14 +83,34 @@ def card_of(session: ort.InferenceSession) -> ModelCard:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or CARD_KEY
         raise InvalidCard(f"The model card is not valid: {where}: {first['msg']}. Export the model again.") from error
-    outputs = session.get_outputs()
-    classes = outputs[0].shape[-1]
-    if outputs[0].name != "logits" or classes != len(card.grades):
-        raise InvalidCard(
-            f"The first output is {outputs[0].name!r} with {classes} values; "
-            f"the card expects 'logits' for {len(card.grades)} grades."
-        )
+    _require_graph(session, card)
     return card
+
+
+def _require_graph(session: ort.InferenceSession, card: ModelCard) -> None:
+    """Raise InvalidCard unless the graph takes the card's photographs in batches of any size and gives its logits."""
+    output, grades = session.get_outputs()[0], len(card.grades)
+    if output.name != _LOGITS or len(output.shape) != 2 or output.shape[1] != grades:
+        raise InvalidCard(
+            f"The first output is {output.name!r} of shape {_words(output.shape)}; the card expects 'logits' for {grades} grades."
+        )
+    spec, image = card.preprocess, session.get_inputs()[0]
+    layouts = {"tensor(uint8)": (spec.height, spec.width, 3), "tensor(float)": (3, spec.height, spec.width)}
+    batch, *sides = image.shape or [None]
+    wanted = layouts.get(image.type, ())
+    # A side that the graph leaves open is a name or None.
+    fits = len(sides) == len(wanted) and all(
+        side == size or not isinstance(side, int) for side, size in zip(sides, wanted, strict=True)
+    )
+    if image.name != _INPUT or isinstance(batch, int) or not wanted or not fits:
+        raise InvalidCard(
+            f"The first input is {image.name!r}, {image.type} of shape {_words(image.shape)}; the card expects 'image', "
+            f"tensor(uint8) of shape N x {spec.height} x {spec.width} x 3 with any N."
+        )
+
+
+def _words(shape: Sequence[int | str | None]) -> str:
+    return " x ".join("?" if side is None else str(side) for side in shape) or "()"
 
 
 def open_session(
@@ -95,7 +125,7 @@ def open_session(
 
 
 def read_card(path: Path) -> ModelCard:
-    """The card of an ONNX file. Raises ModelNotFound, InvalidCard."""
+    """The card of an ONNX file. Raises ModelFileMissing, InvalidCard."""
     if not path.is_file():
-        raise ModelNotFound(path.name, "file at this path", [])
+        raise ModelFileMissing(str(path))
     return card_of(open_session(path.read_bytes()))

@@ -13,13 +13,15 @@ SenkaError
 │   ├── InvalidCard          no model card, or one that cannot be read
 │   ├── GradeSetMismatch     the model's labels are not the grades expected
 │   ├── ModelNotFound        no such version or alias
+│   │   └── ModelFileMissing no such ONNX file
 │   ├── ModelCorrupt         the bytes on disk are not the ones published
+│   ├── RepositoryUnreadable what the model repository notes about its versions is damaged
 │   └── ParityError          PyTorch and ONNX Runtime disagree
 └── RunError                 a training run cannot start, resume or be read
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class SenkaError(Exception):
@@ -30,6 +32,16 @@ class SenkaError(Exception):
     def __init__(self, message: str, **facts: object) -> None:
         super().__init__(message)
         self.facts = facts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross between processes; pickle alone would call a constructor that takes facts with the message.
+        return _rebuilt, (type(self), str(self), self.facts)
+
+
+def _rebuilt(kind: type[SenkaError], message: str, facts: dict[str, object]) -> SenkaError:
+    error = kind.__new__(kind)
+    SenkaError.__init__(error, message, **facts)
+    return error
 
 
 class ImageError(SenkaError):
@@ -105,6 +117,11 @@ class ModelNotFound(ModelError):
         super().__init__(f"Model {name!r} has no {wanted}. It has: {known}.", name=name, wanted=wanted, valid=list(valid))
 
 
+class ModelFileMissing(ModelNotFound):
+    def __init__(self, path: str) -> None:
+        SenkaError.__init__(self, f"There is no file {path}. Give the path of an ONNX file written by `senka export`.", path=path)
+
+
 class ModelCorrupt(ModelError):
     code = "model_corrupt"
 
@@ -116,6 +133,13 @@ class ModelCorrupt(ModelError):
             expected_sha256=expected_sha256,
             found_sha256=found_sha256,
         )
+
+
+class RepositoryUnreadable(ModelError):
+    code = "repository_unreadable"
+
+    def __init__(self, path: str, reason: str, mend: str) -> None:
+        super().__init__(f"{path} cannot be read ({reason}). Restore it from a backup, or {mend}.", path=path, reason=reason)
 
 
 class ParityError(ModelError):

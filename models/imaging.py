@@ -23,6 +23,7 @@ Pixels = npt.NDArray[np.uint8]
 
 MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "bmp": "image/bmp"}
 _TURNED: Final = frozenset((5, 6, 7, 8))  # EXIF orientations that exchange width and height
+_SEQUENTIAL: Final = (0xC0, 0xC1)  # frame markers of JPEGs that are not progressive
 _MAX_SCANS: Final = 64
 # What decoders raise on broken files of these formats; anything else is a bug and must surface.
 _DECODER_ERRORS: Final = (
@@ -123,8 +124,9 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def _decode_jpeg(data: bytes, header: ImageHeader, at_least: tuple[int, int] | None) -> Pixels:
-    # Each scan passes over the whole picture and may be a few bytes long: unlimited, a small file takes minutes.
-    if data.count(b"\xff\xda") > _MAX_SCANS:
+    # A progressive scan passes over the whole picture and may be a few bytes long: unlimited, a small file takes minutes.
+    sequential = any(marker in _SEQUENTIAL for marker, _ in jpeg_segments(data))
+    if not sequential and data.count(b"\xff\xda") > _MAX_SCANS:
         raise ValueError(f"more than {_MAX_SCANS} scans")
     width, height = _stored(header, *at_least) if at_least else (0, 0)
     inks = simplejpeg.decode_jpeg_header(data)[2] in ("CMYK", "YCCK")  # libjpeg-turbo does not convert these to RGB
@@ -134,9 +136,8 @@ def _decode_jpeg(data: bytes, header: ImageHeader, at_least: tuple[int, int] | N
     )
     if not inks:
         return pixels
-    if any(marker == 0xEE and content.startswith(b"Adobe") for marker, content in jpeg_segments(data)):
-        pixels = ~pixels  # Adobe's programs, and all that followed them, store inks inverted
-    return np.array(Image.frombytes("CMYK", (pixels.shape[1], pixels.shape[0]), pixels.tobytes()).convert("RGB"))
+    inverted = (~pixels).tobytes()  # every program stores inks as Adobe's do: 255 is none
+    return np.array(Image.frombytes("CMYK", (pixels.shape[1], pixels.shape[0]), inverted).convert("RGB"))
 
 
 def _open(kind: str, data: bytes) -> ImageFile:

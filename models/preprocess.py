@@ -4,11 +4,11 @@ The earlier system computed one of its inputs differently in training and in ser
 that; here a spec travels inside the ONNX file and both sides call `PreprocessSpec.from_bytes` or `from_pixels`.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.imaging import DEFAULT_LIMITS, ImageLimits, Pixels, decode, read_header
 
@@ -20,7 +20,7 @@ class PreprocessSpec(BaseModel):
     (`models.architectures.served.ServedNetwork`), so that whoever holds the ONNX file cannot get them wrong.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     width: int = Field(32, ge=8, le=1024, description="network input width, pixels")
     height: int = Field(32, ge=8, le=1024, description="network input height, pixels")
@@ -34,6 +34,13 @@ class PreprocessSpec(BaseModel):
     channels: Literal[1, 3] = Field(3, description="1: the graph reduces RGB to grey by the mean of its channels")
     mean: tuple[float, ...] = Field((0.5, 0.5, 0.5), description="subtracted from values in 0..1, inside the graph")
     std: tuple[float, ...] = Field((0.25, 0.25, 0.25), description="divides what is left, inside the graph")
+
+    @model_validator(mode="after")
+    def _normalises(self) -> Self:
+        # torch would stretch one value over three channels without a word.
+        if min(len(self.mean), len(self.std)) < self.channels or min(self.std) <= 0:
+            raise ValueError(f"mean and std need a value for each of {self.channels} channels, std above 0")
+        return self
 
     def from_bytes(self, data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Pixels:
         """Encoded photograph -> (height, width, 3) uint8 RGB; JPEGs are scaled down inside the decoder first.

@@ -3,31 +3,33 @@
 Beside each model stands `version.json` (sha256, when, why); beside the versions `aliases.json` says which is the champion
 (it grades) and which the challenger. A version is written aside and renamed into place, an alias file is replaced in one
 step, and every writer holds a lock file: processes may publish, promote and read at once, and a crash leaves the old state.
+What a killed writer leaves aside is swept by the next publish.
 """
 
-import fcntl
-import json
-import os
+import re
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from models.card import card_of, open_session
-from models.errors import ModelCorrupt, ModelNotFound
+from models.durable import locked, read_json, replace, sync_folder, write_durably
+from models.errors import ModelCorrupt, ModelFileMissing, ModelNotFound, RepositoryUnreadable
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 MODEL_FILE: Final = "model.onnx"
 _FACTS_FILE: Final = "version.json"
 _ALIASES_FILE: Final = "aliases.json"
+_ISSUED_FILE: Final = ".issued"
+"""The highest number ever given to a version: records name them, so a deleted version's number never comes again."""
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class Aliases(BaseModel):
@@ -38,6 +40,14 @@ class Aliases(BaseModel):
     champion: int | None = None
     challenger: int | None = None
     history: list[int] = []
+
+
+class _Facts(BaseModel):
+    """What `version.json` says."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    published_at: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +72,25 @@ class ModelRepository:
         self.folder = root / name
 
     def versions(self) -> list[Version]:
-        """Every published version, oldest first."""
-        numbers = sorted(int(p.name) for p in self.folder.glob("[0-9]*") if p.name.isdigit() and (p / _FACTS_FILE).is_file())
-        return [self._version(number) for number in numbers]
+        """Every published version, oldest first. Raises RepositoryUnreadable."""
+        return [self._version(number) for number in self._numbers()]
 
     def aliases(self) -> Aliases:
+        """Raises RepositoryUnreadable."""
         try:
-            return Aliases.model_validate_json((self.folder / _ALIASES_FILE).read_bytes())
+            return read_json(self.folder / _ALIASES_FILE, Aliases, "delete it and promote a version")
         except FileNotFoundError:
             return Aliases()
 
     def get(self, wanted: str | int) -> Version:
-        """A version by number or alias. Raises ModelNotFound with the valid ones."""
+        """A version by number or alias. Raises ModelNotFound with the valid ones, RepositoryUnreadable."""
         aliases = self.aliases()
-        number = {CHAMPION: aliases.champion, CHALLENGER: aliases.challenger}.get(str(wanted))
-        if number is None and str(wanted).isdigit():
-            number = int(wanted)
-        if number is None or not (self.folder / str(number) / _FACTS_FILE).is_file():
-            valid = [str(v.number) for v in self.versions()]
-            valid += [alias for alias in (CHAMPION, CHALLENGER) if getattr(aliases, alias) is not None]
-            raise ModelNotFound(self.name, f"version {wanted}" if str(wanted).isdigit() else str(wanted), valid)
-        return self._version(number)
+        numbers = self._numbers()
+        valid = {str(number): number for number in numbers}
+        valid |= {alias: number for alias in (CHAMPION, CHALLENGER) if (number := getattr(aliases, alias)) in numbers}
+        if (found := valid.get(str(wanted))) is None:
+            raise ModelNotFound(self.name, f"version {wanted}" if str(wanted).isdigit() else str(wanted), list(valid))
+        return self._version(found)
 
     def describe(self) -> dict[str, Any]:
         """Versions, oldest first, with their aliases: what `senka models list --json` and `GET /v1/models` answer."""
@@ -108,7 +116,7 @@ class ModelRepository:
         try:
             data = version.path.read_bytes()
         except FileNotFoundError as error:
-            raise ModelNotFound(self.name, f"file {version.path}", [str(v.number) for v in self.versions()]) from error
+            raise ModelNotFound(self.name, f"file {version.path}", [str(number) for number in self._numbers()]) from error
         found = sha256(data).hexdigest()
         if found != version.sha256:
             raise ModelCorrupt(str(version.path), version.sha256, found)
@@ -120,12 +128,12 @@ class ModelRepository:
         The same bytes twice are one version. Raises InvalidCard or GradeSetMismatch for a model that could not serve.
         """
         if not model.is_file():
-            raise ModelNotFound(self.name, f"file {model}", [])
+            raise ModelFileMissing(str(model))
         data = model.read_bytes()
         card_of(open_session(data)).require_grades()
-        digest = sha256(data).hexdigest()
         with self._lock():
-            version = next((v for v in self.versions() if v.sha256 == digest), None) or self._write_version(data, digest, note)
+            self._sweep()
+            version = self._keep(data, note)
             aliases = self.aliases()
             if promote:
                 self._write_aliases(_promoted(aliases, version.number))
@@ -135,6 +143,7 @@ class ModelRepository:
 
     def promote(self, wanted: str | int) -> Version:
         """Make a version the champion. Raises ModelNotFound; ModelCorrupt rather than promote bytes that changed."""
+        self.get(wanted)  # before the lock, which makes the folder
         with self._lock():
             version = self.get(wanted)
             self.load(version)
@@ -142,51 +151,91 @@ class ModelRepository:
         return version
 
     def rollback(self) -> Version:
-        """Make the champion before this one the champion again. Raises ModelNotFound when there was none."""
+        """Make the champion before this one the champion again. Raises ModelNotFound when there was none, ModelCorrupt."""
+        self._previous()  # before the lock, as above
         with self._lock():
-            aliases = self.aliases()
-            if not aliases.history:
-                raise ModelNotFound(self.name, "earlier champion to roll back to", [str(v.number) for v in self.versions()])
-            version = self.get(aliases.history[-1])
+            version = self._previous()
             self.load(version)
-            self._write_aliases(aliases.model_copy(update={"champion": version.number, "history": aliases.history[:-1]}))
+            aliases = self.aliases()
+            self._write_aliases(_promoted(aliases, version.number).model_copy(update={"history": aliases.history[:-1]}))
         return version
+
+    def _previous(self) -> Version:
+        history = self.aliases().history
+        if not history:
+            raise ModelNotFound(self.name, "earlier champion to roll back to", [str(number) for number in self._numbers()])
+        return self.get(history[-1])
+
+    def _numbers(self) -> list[int]:
+        return [number for number in self._taken() if (self.folder / str(number) / _FACTS_FILE).is_file()]
+
+    def _taken(self) -> list[int]:
+        """Numbers of all version folders, in order, also of those that a crash or a hand left without their facts."""
+        return sorted(int(p.name) for p in self.folder.glob("[1-9]*") if _NUMBER.fullmatch(p.name))
 
     def _version(self, number: int) -> Version:
         folder = self.folder / str(number)
-        facts = json.loads((folder / _FACTS_FILE).read_bytes())
-        return Version(self.name, number, folder / MODEL_FILE, facts["sha256"], facts["published_at"], facts["note"])
+        try:
+            facts = read_json(folder / _FACTS_FILE, _Facts, f"delete the folder {number} and publish the model again")
+        except FileNotFoundError as error:  # deleted since it was listed
+            raise ModelNotFound(self.name, f"version {number}", [str(other) for other in self._numbers()]) from error
+        return Version(self.name, number, folder / MODEL_FILE, facts.sha256, facts.published_at, facts.note)
 
-    def _write_version(self, data: bytes, digest: str, note: str) -> Version:
-        # Numbers are never used again, even when the newest version was deleted by hand: records name them.
-        taken = [int(p.name) for p in self.folder.glob("[0-9]*") if p.name.isdigit()]
+    def _keep(self, data: bytes, note: str) -> Version:
+        """The version of these bytes: the one published before, made whole if its file was damaged since, or a new one."""
+        digest = sha256(data).hexdigest()
+        for number in self._numbers():
+            try:
+                version = self._version(number)
+            except RepositoryUnreadable:  # a damaged version is no reason to refuse another one
+                continue
+            if version.sha256 == digest:
+                try:
+                    self.load(version)
+                except (ModelCorrupt, ModelNotFound):
+                    replace(version.path, data, self._aside())
+                return version
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return self._write_version(data, _Facts(sha256=digest, published_at=now, note=note))
+
+    def _write_version(self, data: bytes, facts: _Facts) -> Version:
         aliases = self.aliases()
-        number = max([*taken, *aliases.history, aliases.champion or 0, aliases.challenger or 0], default=0) + 1
-        aside = self.folder / f".incoming-{uuid.uuid4().hex}"
+        named = [*self._taken(), *aliases.history, aliases.champion or 0, aliases.challenger or 0, self._issued()]
+        number = max(named) + 1
+        aside = self._aside()
         aside.mkdir()
         try:
-            _write_durably(aside / MODEL_FILE, data)
-            facts = {"sha256": digest, "published_at": datetime.now(UTC).isoformat(timespec="seconds"), "note": note}
-            _write_durably(aside / _FACTS_FILE, json.dumps(facts, indent=1).encode())
+            write_durably(aside / MODEL_FILE, data)
+            write_durably(aside / _FACTS_FILE, facts.model_dump_json(indent=1).encode())
+            sync_folder(aside)
             aside.rename(self.folder / str(number))
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
+        replace(self.folder / _ISSUED_FILE, str(number).encode(), self._aside())
         return self._version(number)
 
-    def _write_aliases(self, aliases: Aliases) -> None:
-        aside = self.folder / f".aliases-{uuid.uuid4().hex}"
-        _write_durably(aside, aliases.model_dump_json(indent=1).encode())
-        aside.replace(self.folder / _ALIASES_FILE)
-        _sync_folder(self.folder)
+    def _issued(self) -> int:
+        try:
+            return int((self.folder / _ISSUED_FILE).read_bytes())
+        except (FileNotFoundError, ValueError):  # the folders that are there then say it
+            return 0
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _write_aliases(self, aliases: Aliases) -> None:
+        replace(self.folder / _ALIASES_FILE, aliases.model_dump_json(indent=1).encode(), self._aside())
+
+    def _aside(self) -> Path:
+        return self.folder / f".incoming-{uuid.uuid4().hex}"
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left; call it under the lock, so that nobody is writing."""
+        for left in self.folder.glob(".incoming-*"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def _lock(self) -> AbstractContextManager[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return locked(self.folder / ".lock")
 
 
 def _promoted(aliases: Aliases, number: int) -> Aliases:
@@ -195,19 +244,3 @@ def _promoted(aliases: Aliases, number: int) -> Aliases:
     history = [*aliases.history, aliases.champion] if aliases.champion is not None else aliases.history
     challenger = None if aliases.challenger == number else aliases.challenger
     return Aliases(champion=number, challenger=challenger, history=history)
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename is durable once its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,5 +1,6 @@
 """The composition root: settings -> a FastAPI application. Importing this opens no file, socket or log."""
 
+import asyncio
 import logging
 import signal
 import threading
@@ -9,26 +10,28 @@ from importlib.metadata import version
 from types import FrameType
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from models.errors import SenkaError
 from service import errors
 from service.api import events, grade, gradings, health, inference_protocol, models
 from service.api.context import Context
 from service.dashboard.routes import mount
 from service.events import Events
 from service.inference.reload import Champion
-from service.metrics import CountRequests
+from service.metrics import CountRequests, forget_dead_workers
 from service.pipeline import Pipeline
 from service.records.database import migrate, open_database
 from service.records.photographs import PhotographStore
 from service.records.repository import Records
-from service.settings import Settings
+from service.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service. Nothing is opened before its lifespan starts; it listens only once the champion is loaded and warm."""
-    chosen = settings or Settings()
+    chosen = settings or load_settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -54,20 +57,54 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     errors.install(app)
     app.add_middleware(CountRequests)
+    app.add_middleware(PlainStartupErrors)
     for resource in (grade, gradings, events, models, inference_protocol, health):
         app.include_router(resource.router)
     mount(app)
     return app
 
 
+class PlainStartupErrors:
+    """ASGI middleware: a start that fails for a reason that we know is reported in one line, not as a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        failed: list[Message] = []
+
+        async def held(message: Message) -> None:
+            # Starlette reports the failure as a traceback first and raises the exception after
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, held)
+        except BaseException as error:
+            for message in failed:
+                await send({**message, "message": f"senka: {error}"} if isinstance(error, SenkaError) else message)
+            raise
+
+
 async def _assemble(settings: Settings) -> Context:
+    forget_dead_workers()
     records = None
     if settings.records == "on":
         engine = open_database(settings.records_url)
         migrate(engine)
         records = Records(engine, PhotographStore(settings.photographs))
     champion = Champion(settings)
-    await champion.start()
+    try:
+        await champion.start()
+    except BaseException:
+        if records:
+            records.engine.dispose()
+        raise
     if not champion.ready:
         log.warning("no champion in %s yet: publish one, grading starts by itself", settings.models)
     pipeline = Pipeline(settings, champion, records)
@@ -87,10 +124,12 @@ def _drain_on_signal(context: Context) -> Callable[[], None]:
     never end by itself. Returns the function that puts the old handlers back."""
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
+    loop = asyncio.get_running_loop()
     previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        _drain(context)
+        # not at once: the handler may interrupt the very code that it would change things under
+        loop.call_soon_threadsafe(_drain, context)
         earlier = previous[signal.Signals(number)]
         if callable(earlier):
             earlier(number, frame)

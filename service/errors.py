@@ -7,12 +7,15 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from models.errors import SenkaError
 from service.metrics import REJECTED
 
 PROBLEM: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
+CLIENT_GONE: Final = 499
+"""As nginx counts it: no answer reaches anybody, and it is no fault of ours."""
 
 
 class BodyTooLarge(SenkaError):
@@ -108,10 +111,15 @@ def install(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
+    async def gone(_: Request, error: Exception) -> Response:
+        REJECTED.labels("client_gone").inc()
+        return Response(status_code=CLIENT_GONE)
+
     async def unknown(_: Request, error: Exception) -> Response:
         return problem(500, "internal_error", f"An unexpected {type(error).__name__}; the log has the details.")
 
     app.add_exception_handler(SenkaError, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, unknown)

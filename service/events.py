@@ -6,7 +6,7 @@ resumes at the number it saw last. With nobody watching nothing is read.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import orjson
@@ -32,14 +32,20 @@ def message(event: str, data: Any, number: int | None = None) -> bytes:
     return head.encode() + b"event: " + event.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
 
 
+_Watcher = asyncio.Queue[tuple[int | None, bytes] | None]
+"""One page's messages and their numbers; None hangs up."""
+
+
 class Events:
     """Reads the records while somebody watches, and hands each message to every watcher."""
 
     def __init__(self, records: Records | None, champion: Champion) -> None:
         self._records, self._champion = records, champion
-        self._watchers: set[asyncio.Queue[bytes | None]] = set()
+        self._watchers: set[_Watcher] = set()
         self._recorded = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._stats_wanted = False
         self._closed = False
 
     def nudge(self) -> None:
@@ -49,63 +55,83 @@ class Events:
     def close(self) -> None:
         """End every stream, so that a stopping server need not wait for pages."""
         self._closed = True
-        for queue in self._watchers:
-            _hang_up(queue)
+        for watcher in self._watchers:
+            watcher.put_nowait(None)
         if self._reader:
             self._reader.cancel()
 
-    async def stream(self, last_seen: int | None) -> AsyncIterator[bytes]:
-        """Messages from now on, or from after the number `last_seen`; ends when the service stops or the page is too slow."""
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
-        self._watchers.add(queue)
+    async def stream(self, last_seen: int | None) -> AsyncGenerator[bytes, None]:
+        """Messages from now on, or from after the number `last_seen`; ends when the service stops or the page is too slow.
+
+        Whatever is recorded after the first message was yielded comes in a later one.
+        """
+        watcher = _Watcher()
+        self._watchers.add(watcher)
         try:
+            await self._start_reading()
             yield b"retry: 1000\n\n"
             if self._champion.ready:
                 yield message("model", self._model())
+            replayed = 0
             if last_seen is not None and self._records:
                 for missed in await asyncio.to_thread(self._records.after, last_seen, RESUME):
                     yield message("grading", missed.grading.to_json(), missed.seq)
-            if self._records and (self._reader is None or self._reader.done()):
-                self._reader = asyncio.create_task(self._read(self._records))
+                    replayed = missed.seq
             while not self._closed:
                 try:
-                    text = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
+                    item = await asyncio.wait_for(watcher.get(), HEARTBEAT_S)
                 except TimeoutError:
                     yield b": alive\n\n"
                     continue
-                if text is None:
+                if item is None:
                     return
-                yield text
+                number, text = item
+                if number is None or number > replayed:  # it may have been recorded while the missed ones were read
+                    yield text
         finally:
-            self._watchers.discard(queue)
+            self._watchers.discard(watcher)
 
-    async def _read(self, records: Records) -> None:
-        seen = await asyncio.to_thread(records.last_seq)
+    async def _start_reading(self) -> None:
+        self._stats_wanted = True
+        async with self._starting:
+            if self._closed or (self._reader and not self._reader.done()):
+                return
+            seen = await asyncio.to_thread(self._records.last_seq) if self._records else 0
+            if not self._closed:
+                self._reader = asyncio.create_task(self._read(seen))
+
+    async def _read(self, seen: int) -> None:
         loop = asyncio.get_running_loop()
-        stats_due, unreported, model = 0.0, True, self._model()
+        stats_due, model = 0.0, self._model()
         while self._watchers:
+            self._recorded.clear()
             try:
-                new = await asyncio.to_thread(records.after, seen, RESUME)
-                for recorded in new:
-                    self._send(message("grading", recorded.grading.to_json(), recorded.seq))
-                    seen = recorded.seq
-                unreported |= bool(new)
-                if unreported and loop.time() >= stats_due:
-                    began = loop.time()
-                    self._send(message("stats", await asyncio.to_thread(records.stats, Filters())))
+                if self._records:
+                    seen = await self._send_after(self._records, seen)
+                if self._records and self._stats_wanted and loop.time() >= stats_due:
+                    began, self._stats_wanted = loop.time(), False
+                    self._send(message("stats", await asyncio.to_thread(self._records.stats, Filters())))
                     # Counting a long season takes a while: never more than a tenth of the time goes to it.
-                    stats_due, unreported = loop.time() + max(STATS_S, 10 * (loop.time() - began)), False
-                if self._champion.ready and self._model() != model:
+                    stats_due = loop.time() + max(STATS_S, 10 * (loop.time() - began))
+                if self._model() != model:
                     model = self._model()
                     self._send(message("model", model))
             except Exception:  # a database that is away for a moment must not end every page's stream
                 log.exception("events could not be read from the records")
+                self._stats_wanted = True
                 await asyncio.sleep(STATS_S)
-            self._recorded.clear()
             try:
                 await asyncio.wait_for(self._recorded.wait(), POLL_S)
             except TimeoutError:
                 continue
+
+    async def _send_after(self, records: Records, seen: int) -> int:
+        """Send what is on record after a number; return the last one's."""
+        for recorded in await asyncio.to_thread(records.after, seen, RESUME):
+            self._send(message("grading", recorded.grading.to_json(), recorded.seq), recorded.seq)
+            seen = recorded.seq
+            self._stats_wanted = True
+        return seen
 
     def _model(self) -> dict[str, Any] | None:
         if not self._champion.ready:
@@ -113,16 +139,11 @@ class Events:
         ref = self._champion.current.ref
         return {"name": ref.name, "version": ref.version, "sha256": ref.sha256}
 
-    def _send(self, text: bytes) -> None:
-        for queue in list(self._watchers):
-            try:
-                queue.put_nowait(text)
-            except asyncio.QueueFull:
-                _hang_up(queue)
-                self._watchers.discard(queue)
-
-
-def _hang_up(queue: asyncio.Queue[bytes | None]) -> None:
-    while queue.full():
-        queue.get_nowait()
-    queue.put_nowait(None)
+    def _send(self, text: bytes, number: int | None = None) -> None:
+        for watcher in list(self._watchers):
+            if watcher.qsize() < QUEUE:
+                watcher.put_nowait((number, text))
+            else:
+                # What it has not read yet stays, so that it resumes without a gap.
+                watcher.put_nowait(None)
+                self._watchers.discard(watcher)

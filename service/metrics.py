@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import (
@@ -20,7 +21,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # created: a second series for every one, of the time it began; nothing here reads them
@@ -53,6 +54,40 @@ def stage(name: str) -> Iterator[None]:
         yield
     finally:
         STAGE_SECONDS.labels(name).observe(time.perf_counter() - started)
+
+
+_LINES: Final[set[str]] = set()
+_MAX_LINES: Final = 100
+
+
+def line_label(line: str | None) -> str:
+    """The label of a line. Clients name lines, and every new one is a series for ever: after a hundred they are `other`."""
+    if not line:
+        return ""
+    if len(_LINES) < _MAX_LINES:
+        _LINES.add(line)
+    return line if line in _LINES else "other"
+
+
+def forget_dead_workers() -> None:
+    """A worker that was killed leaves gauges behind; the one that takes its place clears them away."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
+        return
+    for file in Path(folder).glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if pid.isdecimal() and not _runs(int(pid)):
+            mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def exposition() -> tuple[bytes, str]:

@@ -11,17 +11,19 @@ from typing import Final
 
 from models.imaging import ImageHeader, ImageLimits, Pixels, decode, read_header
 from service.decision import MISSED, Decision, decide
-from service.errors import Draining
+from service.errors import Draining, Overloaded
 from service.grading import Grading, Origin, new_id
 from service.inference.batcher import GreedyBatcher
 from service.inference.reload import Champion, Serving
-from service.metrics import CONFIDENCE, GRADINGS, STAGE_SECONDS
+from service.metrics import CONFIDENCE, GRADINGS, STAGE_SECONDS, line_label
 from service.records.repository import Entry, Records
 from service.settings import Settings
 
 INLINE_PIXELS: Final = 300 * 300
 """A JPEG up to this size decodes in about the time that handing it to a thread takes, so it does so on the event loop."""
 RECORD_BATCH: Final = 128
+LATE_MS: Final = 10.0
+"""By so much a busy event loop may be late with an answer; it is set aside of every deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Pipeline:
         self._decoders = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))), thread_name_prefix="decode")
         # One commit for everything that was graded while the last commit was written.
         self._recorder = GreedyBatcher[Entry, None](records.add, RECORD_BATCH, 4 * settings.max_queue) if records else None
+        self._decoding = self._open = 0
+        self._all_answered = asyncio.Event()
         self._record_ms = 5.0  # what a commit has taken lately, at its slowest
         self.on_recorded: Callable[[], None] = lambda: None
         self.draining = False
@@ -55,6 +59,15 @@ class Pipeline:
         """
         if self.draining:
             raise Draining
+        self._open += 1
+        try:
+            return await self._grade(data, order, started)
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._all_answered.set()
+
+    async def _grade(self, data: bytes, order: Order, started: float | None) -> Grading:
         received_at, started = datetime.now(UTC), started or time.perf_counter()
         serving = self._champion.current  # before anything is spent on the photograph: without a model it is refused
         header = read_header(data, self._limits)
@@ -62,7 +75,8 @@ class Pipeline:
         expires = started + (order.deadline_ms or self._settings.deadline_ms) / 1e3
         keeps = self._recorder is not None and not order.dry_run
         # Recording comes after the decision and before the answer, so its time is not the network's to use.
-        decide_by = expires - (min(self._record_ms / 1e3, 0.5 * (expires - started)) if keeps else 0.0)
+        reserved_s = (LATE_MS + (2 * self._record_ms if keeps else 0.0)) / 1e3
+        decide_by = expires - min(reserved_s, 0.5 * (expires - started))
         try:
             async with asyncio.timeout(decide_by - time.perf_counter()):
                 serving, decision, batch_size = await self._decide(data, header, decide_by, timing)
@@ -92,6 +106,9 @@ class Pipeline:
     async def close(self) -> None:
         """Refuse new photographs, finish the accepted ones."""
         self.draining = True
+        while self._open:
+            self._all_answered.clear()
+            await self._all_answered.wait()
         await self._champion.stop()
         if self._recorder:
             await self._recorder.close()
@@ -108,7 +125,7 @@ class Pipeline:
             try:
                 graded = await serving.batcher.submit(pixels, expires)
             except Draining:
-                if self.draining:
+                if serving is self._champion.current:
                     raise
                 continue  # the champion changed meanwhile: the photograph goes to the new one, prepared as that one wants
             timing["queue"], timing["infer"] = graded.queue_ms, graded.run_ms
@@ -122,7 +139,13 @@ class Pipeline:
 
         if header.format == "jpeg" and header.width * header.height <= INLINE_PIXELS:
             return prepare()
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, prepare)
+        if self._decoding >= self._settings.max_queue:
+            raise Overloaded(self._decoding)
+        self._decoding += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._decoders, prepare)
+        finally:
+            self._decoding -= 1
 
     def _key(self, data: bytes, header: ImageHeader) -> str | None:
         if self._records is None or self._settings.keep == "none":
@@ -144,6 +167,6 @@ def _count(grading: Grading, timing: dict[str, float], started: float) -> None:
     for name in ("decode", "queue", "infer"):
         STAGE_SECONDS.labels(name).observe(timing[name] / 1e3)
     STAGE_SECONDS.labels("total").observe(time.perf_counter() - started)
-    GRADINGS.labels(grading.grade or "none", grading.lane, grading.origin.line or "").inc()
+    GRADINGS.labels(grading.grade or "none", grading.lane, line_label(grading.origin.line)).inc()
     if grading.confidence is not None:
         CONFIDENCE.observe(grading.confidence)

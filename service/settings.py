@@ -1,18 +1,33 @@
 """Every setting of the service: environment `SENKA_*`, or `senka.toml` in the working folder; the environment wins."""
 
 from pathlib import Path
-from typing import Literal
+from tomllib import TOMLDecodeError
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from models import paths
+from models.errors import SenkaError
+
+
+class InvalidSetting(SenkaError):
+    code = "invalid_setting"
+
+
+def _blank_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Folder = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 
 
 class Settings(BaseSettings):
     """Name, type, default, and one sentence saying when to change it."""
 
-    model_config = SettingsConfigDict(env_prefix="SENKA_", toml_file="senka.toml", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SENKA_", toml_file="senka.toml", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     home: Path = Field(
         default_factory=paths.home, description="Folder of records, photographs and models; move it to a larger disk."
@@ -21,8 +36,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Processes that grade; one for each core on a busy line.")
     database_url: str = Field("", description="SQLAlchemy URL of the records; empty is SQLite in SENKA_HOME.")
-    image_store: Path | None = Field(None, description="Folder of the photographs; empty is `photographs` in SENKA_HOME.")
-    model_repository: Path | None = Field(None, description="Folder of the published models; empty is `models` in SENKA_HOME.")
+    image_store: Folder = Field(None, description="Folder of the photographs; empty is `photographs` in SENKA_HOME.")
+    model_repository: Folder = Field(None, description="Folder of the published models; empty is `models` in SENKA_HOME.")
     model_name: str = Field(
         "cucumber", description="Which model of the repository grades; change it to keep several produce apart."
     )
@@ -71,3 +86,18 @@ class Settings(BaseSettings):
     @property
     def models(self) -> Path:
         return self.model_repository or self.home / "models"
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises InvalidSetting, which names the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"{_variable(e['loc'])}: {e['msg']} (it is {e['input']!r})" for e in error.errors()]
+        raise InvalidSetting("; ".join(wrong)) from error
+    except TOMLDecodeError as error:
+        raise InvalidSetting(f"senka.toml is not valid TOML: {error}") from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return f"SENKA_{location[0]}".upper()

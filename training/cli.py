@@ -2,6 +2,7 @@
 heavy imports stand inside the commands, so that `senka --help` stays quick."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ Split = Annotated[str, typer.Option(help="Part of a source that has parts: train
 
 
 @contextmanager
-def progress_bar(label: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
+def progress_bar(label: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
     """A bar on standard error, silent when that is not a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -80,7 +81,7 @@ def fetch(
     if name != "cucumber-9":
         raise typer.BadParameter(f"There is no public data set {name!r}. Known: cucumber-9.")
     folder = out or home() / "data" / name
-    with progress_bar("Downloading, bytes", 0) as (progress, task):
+    with progress_bar("Downloading, bytes", None) as (progress, task):
         paths = fetch_cucumber9(folder, advance=lambda n: progress.advance(task, n))
     _print(as_json, {"files": [str(p) for p in paths]}, "\n".join(f"{p} (verified)" for p in paths))
 
@@ -100,6 +101,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network on labelled photographs."""
+    # Before torch starts its threads: where other programs want the cores too, threads that spin while they wait double the time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from models.architectures import NAMES, default_spec
     from training.config import default_config
     from training.fit import Progress as Epoch

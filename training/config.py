@@ -14,9 +14,9 @@ class Augmentation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     flip: bool = Field(True, description="mirror left-right and up-down, each for half of the images")
-    shift_px: int = Field(3, ge=0, description="move by up to this many pixels, filling with the border's pixels")
-    light: float = Field(0.15, ge=0, description="spread of brightness, contrast and colour of the light")
-    gradient: float = Field(0.1, ge=0, description="strength of an added light gradient across the frame")
+    shift_px: int = Field(0, ge=0, description="move by up to this many pixels, filling with the border's pixels")
+    light: float = Field(0.0, ge=0, description="spread of brightness, contrast and colour of the light")
+    gradient: float = Field(0.0, ge=0, description="strength of an added light gradient across the frame")
 
 
 class TrainingConfig(BaseModel):

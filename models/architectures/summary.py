@@ -32,13 +32,14 @@ def summarize(network: nn.Module, channels: int, height: int, width: int) -> lis
         for name, layer in network.named_modules()
         if not list(layer.children())
     ]
-    was_training = network.training
+    training = [layer for layer in network.modules() if layer.training]
     network.eval()
     try:
         with torch.no_grad():
             network(torch.zeros(1, channels, height, width))
     finally:
-        network.train(was_training)
+        for layer in training:  # not all of them at once: some may have been frozen
+            layer.training = True
         for hook in hooks:
             hook.remove()
     return rows

@@ -11,8 +11,7 @@ from models.grades import GRADES
 from service.api.context import Parts, json_response
 from service.errors import GradingNotFound, InvalidRequest, PhotographNotKept
 from service.grading import Grading
-from service.records.database import sequence_number
-from service.records.repository import Filters, Records
+from service.records.repository import Filters, Records, sequence_number
 from service.schemas import GradingOut, GradingsPage, Moment, Problem, Stats
 
 router = APIRouter(prefix="/v1", tags=["records"])

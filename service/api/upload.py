@@ -18,7 +18,7 @@ async def photograph(request: Request, limit_bytes: int) -> bytes:
     Raises EmptyBody, BodyTooLarge as soon as too much is declared or has arrived, InvalidRequest for a broken multipart body.
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit_bytes:
+    if declared.isdecimal() and int(declared) > limit_bytes:
         raise BodyTooLarge(limit_bytes)
     stream = _counted(request, limit_bytes)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
@@ -44,11 +44,14 @@ async def _part(request: Request, stream: AsyncGenerator[bytes, None]) -> bytes:
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise InvalidRequest(f"The multipart body is broken: {error.message}.") from error
+        raise InvalidRequest(f"The multipart body is broken: {error.message.rstrip('.')}.") from error
+    except UnicodeError as error:  # the body names its own charset, and some of Python's are strange
+        raise InvalidRequest("The multipart body is broken: its names are not in the charset it declares.") from error
     try:
         part = form.get("image")
         if not isinstance(part, UploadFile):
-            raise InvalidRequest("The multipart body has no file part named 'image'.", parts=sorted(form))
+            names = sorted(name.encode(errors="replace").decode() for name in form)
+            raise InvalidRequest("The multipart body has no complete file part named 'image'.", parts=names)
         return await part.read()
     finally:
         await form.close()

@@ -77,17 +77,17 @@ def demo(
     photographs = list(read_manifest(home / "line", GRADES))
     with _service(home, port):
         _wait_ready(url)
-        out.print(f"\n      Dashboard: [bold]{url}/[/bold]   (open it in a browser)\n")
+        _say(f"\n      Dashboard: [bold]{url}/[/bold]   (open it in a browser)\n")
         _step("5/5", f"The line sends {len(photographs)} photographs, {rate:g} a second" + ("" if once else "; Ctrl-C stops it"))
         for number, result in enumerate(_rounds(home / "line", photographs, url, rate, once), 1):
             facts = {"images": result.images, "accuracy": result.correct / result.images, "url": f"{url}/"}
-            out.print(
+            _say(
                 f"      Round {number}: {result.images} photographs graded, accuracy {facts['accuracy']:.3f}, "
                 f"{result.manual} to the manual lane, {result.images / result.seconds:.1f} a second"
             )
             if as_json and once:
                 typer.echo(json.dumps(facts))
-    out.print(f"      Stopped. Everything it made is in {home}.")
+    _say(f"      Stopped. Everything it made is in {home}.")
 
 
 def _rounds(folder: Path, photographs: list[LabelledImage], url: str, rate: float, once: bool) -> Iterator[Round]:
@@ -99,7 +99,7 @@ def _rounds(folder: Path, photographs: list[LabelledImage], url: str, rate: floa
             if once:
                 return
     except KeyboardInterrupt:
-        out.print()
+        _say()
     finally:
         camera.close()
 
@@ -126,8 +126,13 @@ def _fresh_home(home: Path) -> Path:
     return home
 
 
+def _say(text: str = "") -> None:
+    """One line; a log file gets it whole, whatever its reader's width."""
+    out.print(text, soft_wrap=True)
+
+
 def _step(number: str, text: str) -> None:
-    out.print(f"[bold]{number}[/bold]   {text}")
+    _say(f"[bold]{number}[/bold]   {text}")
 
 
 def _command(*arguments: str) -> list[str]:
@@ -146,7 +151,7 @@ def _senka(home: Path, *arguments: str) -> None:
     if done.returncode:
         raise DemoFailed(f"`senka {' '.join(arguments)}` failed; the line above says why.")
     for line in done.stdout.splitlines():
-        out.print(f"      [dim]{line}[/dim]", markup=True)
+        _say(f"      [dim]{line}[/dim]")
 
 
 @contextmanager

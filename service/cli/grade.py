@@ -13,7 +13,7 @@ from models.errors import ImageError, SenkaError
 from models.imaging import ImageLimits
 from models.repository import ModelRepository, Version
 from service.decision import Decision, decide
-from service.settings import Settings
+from service.settings import load_settings
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -33,7 +33,7 @@ def grade(
 
     from service.inference.session import LoadedModel
 
-    settings = Settings()
+    settings = load_settings()
     file = Path(model)
     if file.suffix == ".onnx" or file.is_file():
         card = read_card(file)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from models.card import read_card
 from models.repository import ModelRepository, Version
-from service.settings import Settings
+from service.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 models_app = typer.Typer(no_args_is_help=True, help="Published models: list, show, publish, promote, roll back.")
@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 
 
 def _repository() -> ModelRepository:
-    settings = Settings()
+    settings = load_settings()
     return ModelRepository(settings.models, settings.model_name)
 
 

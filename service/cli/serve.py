@@ -2,17 +2,20 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from typing import Annotated, Any, Final
 
 import typer
 
-from service.settings import Settings
+from service.settings import Settings, load_settings
 
 app = typer.Typer(rich_markup_mode=None)
 
 GRACE_S: Final = 30
 """How long open requests may take to finish after a stop was asked for."""
+WORKER_ANSWERS_WITHIN_S: Final = 30
+"""After that a worker counts as hung and is replaced. A small box that starts several at once needs its time."""
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -43,13 +46,15 @@ def serve(
     for name, value in (("SENKA_HOST", host), ("SENKA_PORT", port), ("SENKA_WORKERS", workers)):
         if value is not None:
             os.environ[name] = str(value)  # for the worker processes, which read the same settings
-    settings = Settings()
+    settings = load_settings()
     metrics_folder = None
     if settings.workers > 1:
         # Before anything imports prometheus-client: it decides then whether values live in memory or in files.
         metrics_folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="senka-metrics-")
     try:
         _run(settings)
+    except SystemExit as stopped:
+        raise typer.Exit(1 if stopped.code else 0) from stopped  # uvicorn's own codes for a start that failed
     finally:
         if metrics_folder:
             shutil.rmtree(metrics_folder, ignore_errors=True)
@@ -57,6 +62,7 @@ def serve(
 
 def _run(settings: Settings) -> None:
     import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
     from service.records.database import migrate, open_database
@@ -70,6 +76,7 @@ def _run(settings: Settings) -> None:
         access_log=False,
         log_config=LOGGING,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_worker_healthcheck=WORKER_ANSWERS_WITHIN_S,
     )
     if settings.records == "on":
         # Here, once: workers that start together must not migrate the same database at the same time.
@@ -77,9 +84,15 @@ def _run(settings: Settings) -> None:
         migrate(engine)
         engine.dispose()
     if settings.workers > 1:
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
-        return
-    server = uvicorn.Server(config)
-    server.run()
-    if not server.started:
+        workers = Multiprocess(config, sockets=[config.bind_socket()])
+        workers.run()
+        failed = any(worker.exitcode == STARTUP_FAILURE for worker in workers.processes)
+    else:
+        # uvicorn stops in order and then raises the signal once more, for handlers that stood before: a stop is no failure.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: None)
+        server = uvicorn.Server(config)
+        server.run()
+        failed = not server.started
+    if failed:
         raise typer.Exit(1)

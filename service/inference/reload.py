@@ -42,7 +42,7 @@ class Champion:
         self._settings = settings
         self.repository = ModelRepository(settings.models, settings.model_name)
         self._serving: Serving | None = None
-        self._refused: Version | None = None
+        self._refused: tuple[Version, int] | None = None
         self._follower: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -77,14 +77,17 @@ class Champion:
         """Swap to the repository's champion if it is another one; keep the current one when that fails."""
         version = await asyncio.to_thread(self._published)
         if self._serving and version == self._serving.model.version:
-            self._refused = None  # promoted once more, perhaps mended meanwhile, a refused version gets another try
+            self._refused = None  # a version refused before gets another try when it is promoted once more
             return
-        if version is None or version == self._refused:
+        if version is None:
+            return
+        attempt = version, _changed_at(version)
+        if attempt == self._refused:
             return
         try:
             await self._serve(version)
         except SenkaError as error:
-            self._refused = version
+            self._refused = attempt
             log.error("version %d was not loaded, the model in service stays: %s", version.number, error)
 
     async def _follow(self) -> None:
@@ -124,6 +127,14 @@ class Champion:
             retiring = asyncio.create_task(old.batcher.close())
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
+
+
+def _changed_at(version: Version) -> int:
+    """When the file changed last, ns: a refused one that was mended is tried again. 0 where it is missing."""
+    try:
+        return version.path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _show(model: LoadedModel, value: int) -> None:

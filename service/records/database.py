@@ -5,14 +5,31 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, make_url
+from alembic.util import CommandError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
+
+from models.errors import SenkaError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
+class DatabaseUnavailable(SenkaError):
+    code = "database_unavailable"
+
+
 def open_database(url: str) -> Engine:
-    """An engine for an SQLAlchemy URL; a SQLite file gets its folder, WAL and full synchronisation."""
-    parsed = make_url(url)
+    """An engine for an SQLAlchemy URL; a SQLite file gets its folder, WAL and full synchronisation.
+
+    Raises DatabaseUnavailable when the URL names no database that can be opened here.
+    """
+    try:
+        return _open(make_url(url))
+    except (ArgumentError, ImportError, OSError) as error:
+        raise DatabaseUnavailable(f"SENKA_DATABASE_URL or SENKA_HOME cannot be used: {error}") from error
+
+
+def _open(parsed: URL) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True)
     if parsed.database and parsed.database != ":memory:":
@@ -24,12 +41,18 @@ def open_database(url: str) -> Engine:
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema to a revision; one that is there already costs a query."""
+    """Bring the schema to a revision; one that is there already costs a query. Raises DatabaseUnavailable."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    except DatabaseError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        raise DatabaseUnavailable(f"The records at {where} cannot be opened: {error.orig}.") from error
+    except CommandError as error:
+        raise DatabaseUnavailable(f"The records were written by another version of Senka: {error}.") from error
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:

@@ -27,8 +27,12 @@ class PhotographStore:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-        aside.write_bytes(data)
-        aside.replace(path)
+        try:
+            aside.write_bytes(data)
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Bytes and media type; None when it is not there (any more)."""

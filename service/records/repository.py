@@ -56,6 +56,11 @@ class Recorded:
     grading: Grading
 
 
+def sequence_number(text: str) -> int | None:
+    """What a client sent, if it can be a number in the order of commits; the database refuses larger ones."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
 class Records:
     """The gradings of one database and their photographs. Every method blocks: call it from a thread."""
 

@@ -1,0 +1,57 @@
+"""Files that are whole after a crash or a power cut: the old content or the new, nothing between."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from models.errors import RepositoryUnreadable
+
+_File = TypeVar("_File", bound=BaseModel)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file that nobody reads yet; its name is durable once its folder is (`sync_folder`)."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace(path: Path, data: bytes, aside: Path) -> None:
+    """Write `aside`, on the same file system, and rename it to `path` in one step."""
+    write_durably(aside, data)
+    aside.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """A rename is durable once its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file: one process, and one thread of it, at a time. A process that dies lets go of it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def read_json(path: Path, shape: type[_File], mend: str) -> _File:
+    """A JSON file of ours. Raises FileNotFoundError, and RepositoryUnreadable saying how to mend it."""
+    try:
+        return shape.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error.strerror)
+        raise RepositoryUnreadable(str(path), reason, mend) from error

@@ -1,0 +1,118 @@
+"""The schema, up and down, and what SQLite promises about a commit."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from service.records import database
+from service.records.database import MIGRATIONS, DatabaseUnavailable, migrate, open_database
+from service.records.tables import metadata
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    opened = open_database(f"sqlite:///{tmp_path / 'some' / 'folder' / 'senka.db'}")
+    try:
+        yield opened
+    finally:
+        opened.dispose()
+
+
+def config_for(engine: Engine) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    config = config_for(engine)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def differences(engine: Engine) -> list[object]:
+    with engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+
+
+def test_the_migrations_make_the_tables(engine: Engine) -> None:
+    migrate(engine)
+    assert differences(engine) == []
+
+
+def test_every_migration_goes_up_and_down_and_up(engine: Engine) -> None:
+    script = ScriptDirectory.from_config(config_for(engine))
+    revisions = [revision.revision for revision in script.walk_revisions()][::-1]
+    assert len(script.get_heads()) == 1
+    for revision in revisions:
+        migrate(engine, revision)
+    for revision in [*revisions[:-1][::-1], "base"]:
+        downgrade(engine, revision)
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    migrate(engine)
+    assert differences(engine) == []
+
+
+def test_migrating_twice_changes_nothing(engine: Engine) -> None:
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0001') ON CONFLICT DO NOTHING"))
+    migrate(engine)
+    assert differences(engine) == []
+
+
+def test_a_commit_survives_a_power_cut_and_readers_do_not_wait(engine: Engine) -> None:
+    with engine.connect() as first, engine.connect() as second:
+        for connection in (first, second):
+            assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+            assert connection.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL
+            assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+
+
+def test_sequence_numbers_are_not_used_again(engine: Engine) -> None:
+    migrate(engine)
+    with engine.connect() as connection:
+        made = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'gradings'")).scalar()
+    assert "AUTOINCREMENT" in str(made)  # an event's number must never mean another grading
+
+
+@pytest.mark.parametrize("url", ["not a url", "nosuchdatabase://here/senka", "sqlite:////proc/no/such/place/senka.db"])
+def test_a_database_that_cannot_be_opened_is_one_clear_line(url: str) -> None:
+    with pytest.raises(DatabaseUnavailable) as refusal:
+        migrate(open_database(url))
+    assert "\n" not in str(refusal.value)
+    assert str(refusal.value).startswith("SENKA_DATABASE_URL or SENKA_HOME cannot be used")
+
+
+def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "senka.db").write_bytes(b"this was a text file all along, and rather a long one" * 50)
+    engine = open_database(f"sqlite:///{tmp_path / 'senka.db'}")
+    with pytest.raises(DatabaseUnavailable, match="file is not a database"):
+        migrate(engine)
+    engine.dispose()
+
+
+def test_records_of_a_newer_senka_are_left_alone(engine: Engine) -> None:
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseUnavailable, match="another version of Senka"):
+        migrate(engine)
+
+
+def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "senka.db").write_bytes(b"no database" * 200)
+    engine = open_database(f"sqlite:///{tmp_path / 'senka.db'}")
+    monkeypatch.setattr(engine, "url", database.make_url("postgresql://senka:secret@db/senka"))
+    with pytest.raises(DatabaseUnavailable) as refusal:
+        migrate(engine)
+    assert "secret" not in str(refusal.value)
+    engine.dispose()

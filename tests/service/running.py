@@ -1,0 +1,43 @@
+"""The application in this process: its lifespan, and a client that needs no socket."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import httpx
+from fastapi import FastAPI
+
+from service.api.context import Context
+from service.app import create_app
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    app: FastAPI
+    client: httpx.AsyncClient
+
+    @property
+    def context(self) -> Context:
+        context: Context = self.app.state.context
+        return context
+
+
+@asynccontextmanager
+async def run_service(settings: Settings) -> AsyncIterator[Running]:
+    """Start the service, hand out a client, stop the service."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://senka") as client:
+            yield Running(app, client)
+
+
+async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Wait for something that happens on another thread or task."""
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        await anyio.sleep(0.002)

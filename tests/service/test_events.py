@@ -1,0 +1,307 @@
+"""Server-sent events: what is on record, in order, once; whoever comes back resumes; whoever is too slow is hung up."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.repository import ModelRepository
+from service import events as events_module
+from service.api import events as events_api
+from service.grading import Grading
+from service.records.database import open_database
+from service.records.photographs import PhotographStore
+from service.records.repository import Entry, Records
+from service.schemas import GradingOut, Stats
+from tests.service.gradings import grading
+from tests.service.models import make_model
+from tests.service.pictures import picture
+from tests.service.running import Running
+
+pytestmark = pytest.mark.anyio
+
+Service = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+class Page:
+    """Reads a stream as a browser does."""
+
+    def __init__(self, stream: AsyncGenerator[bytes, None]) -> None:
+        self._stream = stream
+
+    async def next(self, *names: str) -> tuple[str, Any, int | None]:
+        """The next event, or the next of these names: name, data, number. Comments and `retry` are skipped."""
+        async with asyncio.timeout(20):
+            while True:
+                name, data, number = parse(await anext(self._stream))
+                if name and (not names or name in names):
+                    return name, data, number
+
+    async def gradings(self, count: int) -> list[str]:
+        return [(await self.next("grading"))[1]["id"] for _ in range(count)]
+
+
+def parse(text: bytes) -> tuple[str, Any, int | None]:
+    assert text.endswith(b"\n\n")
+    fields = dict(line.split(": ", 1) for line in text.decode().splitlines() if line and not line.startswith(":"))
+    return fields.get("event", ""), json.loads(fields.get("data", "null")), int(fields["id"]) if "id" in fields else None
+
+
+@asynccontextmanager
+async def watching(running: Running, last_seen: int | None = None) -> AsyncIterator[Page]:
+    """A page whose stream is open: its first message has come."""
+    stream = running.context.events.stream(last_seen)
+    assert (await anext(stream)).startswith(b"retry: ")
+    try:
+        yield Page(stream)
+    finally:
+        await stream.aclose()
+
+
+def records_of(running: Running) -> Records:
+    assert running.context.records is not None
+    return running.context.records
+
+
+def keep(records: Records, *gradings: Grading) -> list[str]:
+    records.add([Entry(one) for one in gradings])
+    return [one.id for one in gradings]
+
+
+@pytest.mark.usefixtures("champion")
+async def test_a_stream_gives_model_figures_and_gradings(service: Service) -> None:
+    async with service() as running, watching(running) as page:
+        assert await page.next() == ("model", {"name": "cucumber", "version": 1, "sha256": page_model(running)}, None)
+        name, figures, _ = await page.next()
+        assert (name, figures["total"]) == ("stats", 0)
+        Stats.model_validate(figures)
+        made = await running.context.pipeline.grade(picture(1))
+        assert await page.next("grading") == ("grading", made.to_json(), 1)
+        GradingOut.model_validate(made.to_json())
+        assert (await page.next("stats"))[1]["total"] == 1
+
+
+@pytest.mark.usefixtures("champion")
+async def test_own_gradings_show_at_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "POLL_S", 60.0)
+    async with service() as running, watching(running) as page:
+        await page.next("stats")
+        made = await running.context.pipeline.grade(picture(1))
+        assert await page.gradings(1) == [made.id]
+
+
+@pytest.mark.usefixtures("champion")
+async def test_what_another_worker_recorded_shows_too(service: Service, home: Path) -> None:
+    async with service() as running, watching(running) as page:
+        other = Records(open_database(f"sqlite:///{home / 'senka.db'}"), PhotographStore(home / "photographs"))
+        assert await page.gradings(3) == keep(other, grading(1), grading(2), grading(3))
+        other.engine.dispose()
+
+
+@pytest.mark.usefixtures("champion")
+async def test_a_page_that_comes_back_gets_what_it_missed(service: Service) -> None:
+    async with service() as running:
+        keep(records_of(running), grading(1), grading(2))
+        async with watching(running) as page:
+            (id_3,) = keep(records_of(running), grading(3))
+            assert (await page.next("grading"))[1:] == (records_of(running).get(id_3).to_json(), 3)  # type: ignore[union-attr]
+        missed = keep(records_of(running), *(grading(n) for n in range(4, 9)))
+        async with watching(running, last_seen=3) as page:
+            assert await page.gradings(5) == missed
+            assert await page.gradings(1) == keep(records_of(running), grading(9))
+
+
+@pytest.mark.usefixtures("champion")
+async def test_a_page_that_missed_too_much_gets_as_much_as_allowed(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "RESUME", 3)
+    async with service() as running:
+        missed = keep(records_of(running), *(grading(n) for n in range(10)))
+        async with watching(running, last_seen=0) as page:
+            assert await page.gradings(3) == missed[:3]
+            assert await page.gradings(1) == keep(records_of(running), grading(11))
+
+
+@pytest.mark.usefixtures("champion")
+async def test_a_number_from_another_database_hides_nothing(service: Service) -> None:
+    async with service() as running, watching(running, last_seen=10_000) as page:
+        assert await page.gradings(2) == keep(records_of(running), grading(1), grading(2))
+
+
+@pytest.mark.usefixtures("champion")
+async def test_nothing_between_the_opening_of_a_stream_and_the_first_question_is_lost(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page opens its stream, then asks for the records: what comes between the two must be in one of them."""
+    async with service() as running:
+        before = keep(records_of(running), grading(1))
+        async with watching(running) as page:
+            between = keep(records_of(running), grading(2))
+            asked = (await running.client.get("/v1/gradings")).json()["gradings"]
+            after = keep(records_of(running), grading(3))
+            assert [one["id"] for one in asked] == [*between, *before]
+            assert await page.gradings(2) == [*between, *after]
+
+
+@pytest.mark.usefixtures("champion")
+async def test_the_route_watches_before_it_answers(service: Service) -> None:
+    async with service() as running:
+        response = await events_api.events(running.context)
+        made = keep(records_of(running), grading(1))  # headers are out, nothing of the body has been asked for
+        page = Page(response.body_iterator)  # type: ignore[arg-type]
+        assert await page.gradings(1) == made
+        await response.body_iterator.aclose()  # type: ignore[union-attr]
+        assert running.context.events._watchers == set()
+
+
+@pytest.mark.usefixtures("champion")
+async def test_what_arrives_while_a_page_resumes_comes_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with service() as running:
+        missed = keep(records_of(running), *(grading(n) for n in range(3)))
+        async with watching(running), watching(running, last_seen=0) as page:
+            # on record before the missed ones are read, and told to watchers as well
+            meanwhile = keep(records_of(running), grading(4))
+            while not any("grading" in str(item) for watcher in running.context.events._watchers for item in watcher._queue):
+                await asyncio.sleep(0.01)
+            after = keep(records_of(running), grading(5))
+            assert await page.gradings(5) == [*missed, *meanwhile, *after]
+
+
+@pytest.mark.usefixtures("champion")
+async def test_every_page_gets_the_figures_also_the_second(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "STATS_S", 0.01)
+    async with service() as running, watching(running) as first:
+        await first.next("stats")
+        async with watching(running) as second:
+            assert (await second.next("stats"))[1]["total"] == 0
+
+
+@pytest.mark.usefixtures("champion")
+async def test_pages_get_the_same_and_a_page_that_leaves_disturbs_nobody(service: Service) -> None:
+    async with service() as running, watching(running) as stays:
+        async with watching(running) as leaves:
+            made = keep(records_of(running), grading(1))
+            assert await stays.gradings(1) == await leaves.gradings(1) == made
+        assert await stays.gradings(1) == keep(records_of(running), grading(2))
+
+
+@pytest.mark.usefixtures("champion")
+async def test_a_page_that_is_too_slow_is_hung_up_and_resumes_without_a_gap(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "QUEUE", 8)
+    async with service() as running, watching(running) as quick:
+        async with watching(running) as slow:
+            made = []
+            for number in range(12):
+                made += keep(records_of(running), grading(number))
+                await quick.gradings(1)
+            got: list[tuple[str, int | None]] = []
+            with pytest.raises(StopAsyncIteration):
+                while True:
+                    _, data, number = await slow.next("grading")
+                    got.append((data["id"], number))
+        assert [identifier for identifier, _ in got] == made[: len(got)]
+        assert 0 < len(got) < 12
+        async with watching(running, last_seen=got[-1][1]) as again:
+            assert await again.gradings(12 - len(got)) == made[len(got) :]
+
+
+@pytest.mark.usefixtures("champion")
+async def test_streams_end_when_the_service_drains(service: Service) -> None:
+    async with service() as running, watching(running) as page:
+        await page.next("stats")
+        waiting = asyncio.create_task(page.next("grading"))
+        await asyncio.sleep(0)
+        running.context.events.close()
+        running.context.events.close()  # a signal, and then the end of the lifespan
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+        async with watching(running) as late:
+            with pytest.raises(StopAsyncIteration):
+                await late.next("grading")
+
+
+async def test_a_new_champion_is_announced(service: Service, champion: ModelRepository, tmp_path: Path) -> None:
+    async with service() as running, watching(running) as page:
+        assert (await page.next("model"))[1]["version"] == 1
+        champion.publish(make_model(tmp_path / "second.onnx", seed=2), promote=True)
+        await running.context.champion.refresh()
+        assert (await page.next("model"))[1]["version"] == 2
+
+
+async def test_the_first_champion_is_announced(service: Service, repository: ModelRepository, tmp_path: Path) -> None:
+    async with service() as running, watching(running) as page:
+        assert (await page.next())[0] == "stats"
+        repository.publish(make_model(tmp_path / "first.onnx"), promote=True)
+        await running.context.champion.refresh()
+        assert (await page.next("model"))[1]["version"] == 1
+
+
+async def test_without_records_a_stream_stays_open_and_follows_the_model(
+    service: Service, champion: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "HEARTBEAT_S", 0.01)
+    async with service(records="off") as running:
+        stream = running.context.events.stream(5)
+        async with asyncio.timeout(20):
+            assert (await anext(stream)).startswith(b"retry: ")
+            assert (await anext(stream)).startswith(b"event: model")
+            assert [await anext(stream) for _ in range(3)] == [b": alive\n\n"] * 3
+        champion.publish(make_model(tmp_path / "second.onnx", seed=2), promote=True)
+        await running.context.champion.refresh()
+        assert (await Page(stream).next())[1]["version"] == 2
+        await stream.aclose()
+
+
+@pytest.mark.usefixtures("champion")
+async def test_with_nobody_watching_nothing_is_read(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "POLL_S", 0.001)
+    async with service() as running:
+        async with watching(running) as page:
+            await page.next("stats")
+        reader = running.context.events._reader
+        assert reader is not None
+        async with asyncio.timeout(20):
+            await reader
+        async with watching(running) as page:  # and again
+            assert await page.gradings(1) == keep(records_of(running), grading(1))
+
+
+@pytest.mark.usefixtures("champion")
+async def test_a_database_that_is_away_for_a_moment_ends_no_stream(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(events_module, "STATS_S", 0.01)
+    async with service() as running, watching(running) as page:
+        await page.next("stats")
+        after = records_of(running).after
+
+        def away(*_: object) -> Any:
+            raise OSError("no database here")
+
+        monkeypatch.setattr(Records, "after", away)
+        made = keep(records_of(running), grading(1))
+        while "could not be read" not in caplog.text:
+            await asyncio.sleep(0.01)
+        monkeypatch.setattr(Records, "after", after.__func__)
+        assert await page.gradings(1) == made
+
+
+@pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize("header", ["²", "-1", "1e3", "9" * 40, "", "x"])
+async def test_a_last_event_id_that_is_no_number_of_ours_is_ignored(service: Service, header: str) -> None:
+    async with service() as running:
+        keep(records_of(running), grading(1))
+        response = await events_api.events(running.context, header)
+        page = Page(response.body_iterator)  # type: ignore[arg-type]
+        assert (await page.next())[0] == "model"
+        assert (await page.next())[0] == "stats"
+        await response.body_iterator.aclose()  # type: ignore[union-attr]
+
+
+def page_model(running: Running) -> str:
+    return running.context.champion.current.ref.sha256
