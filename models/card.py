@@ -12,12 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from models.errors import GradeSetMismatch, InvalidCard, ModelFileMissing
 from models.grades import GRADES
+from models.graph import INPUT, LOGITS, open_session
 from models.preprocess import PreprocessSpec
 
 CARD_KEY: Final = "senka.card"
 """Key of the card in the metadata of the ONNX file."""
-_INPUT: Final = "image"
-_LOGITS: Final = "logits"
 
 
 class Calibration(BaseModel):
@@ -90,7 +89,7 @@ def card_of(session: ort.InferenceSession) -> ModelCard:
 def _require_graph(session: ort.InferenceSession, card: ModelCard) -> None:
     """Raise InvalidCard unless the graph takes the card's photographs in batches of any size and gives its logits."""
     output, grades = session.get_outputs()[0], len(card.grades)
-    if output.name != _LOGITS or len(output.shape) != 2 or output.shape[1] != grades:
+    if output.name != LOGITS or len(output.shape) != 2 or output.shape[1] != grades:
         raise InvalidCard(
             f"The first output is {output.name!r} of shape {_words(output.shape)}; the card expects 'logits' for {grades} grades."
         )
@@ -102,7 +101,7 @@ def _require_graph(session: ort.InferenceSession, card: ModelCard) -> None:
     fits = len(sides) == len(wanted) and all(
         side == size or not isinstance(side, int) for side, size in zip(sides, wanted, strict=True)
     )
-    if image.name != _INPUT or isinstance(batch, int) or not wanted or not fits:
+    if image.name != INPUT or isinstance(batch, int) or not wanted or not fits:
         raise InvalidCard(
             f"The first input is {image.name!r}, {image.type} of shape {_words(image.shape)}; the card expects 'image', "
             f"tensor(uint8) of shape N x {spec.height} x {spec.width} x 3 with any N."
@@ -111,17 +110,6 @@ def _require_graph(session: ort.InferenceSession, card: ModelCard) -> None:
 
 def _words(shape: Sequence[int | str | None]) -> str:
     return " x ".join("?" if side is None else str(side) for side in shape) or "()"
-
-
-def open_session(
-    model: bytes, options: ort.SessionOptions | None = None, providers: list[str] | None = None
-) -> ort.InferenceSession:
-    """Bytes of an ONNX file -> session. Raises InvalidCard when ONNX Runtime cannot read them."""
-    try:
-        return ort.InferenceSession(model, options, providers=providers or ["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions share no base class but this one
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InvalidCard(f"Not a readable ONNX model: {reason[:200]}") from error
 
 
 def read_card(path: Path) -> ModelCard:

@@ -18,9 +18,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.card import card_of, open_session
+from models.card import card_of
 from models.durable import locked, read_json, replace, sync_folder, write_durably
 from models.errors import ModelCorrupt, ModelFileMissing, ModelNotFound, RepositoryUnreadable
+from models.graph import open_session
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"

@@ -43,7 +43,7 @@ _DEFAULTS: Final[dict[str, dict[str, object]]] = {
     "lenet": {},
     # as in the lecture: Adam at a constant 1e-4, batches of 50, no augmentation, the last weights
     "deep-mnist": {
-        "epochs": 30,
+        "epochs": 15,
         "batch_size": 50,
         "optimizer": "adam",
         "learning_rate": LEARNING_RATE,

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import onnxruntime as ort
 from scipy.special import softmax
 
-from models.card import card_of, open_session
-from models.errors import GradeSetMismatch, ModelNotFound
+from models.card import card_of
+from models.errors import GradeSetMismatch, ModelFileMissing
+from models.graph import open_session, run_logits
 from training.metrics import Scores, score
 from training.report import write_report
 from training.sources import LabelledSet
@@ -20,10 +19,10 @@ BATCH = 32
 def evaluate(model: Path, data: LabelledSet, report: Path | None = None, advance: Callable[[int], None] | None = None) -> Scores:
     """Score an ONNX file; with `report`, write the page of its errors there.
 
-    Raises ModelNotFound, InvalidCard, and GradeSetMismatch for labels the model does not know.
+    Raises ModelFileMissing, InvalidCard, and GradeSetMismatch for labels the model does not know.
     """
     if not model.is_file():
-        raise ModelNotFound(str(model), "file at this path", [])
+        raise ModelFileMissing(str(model))
     session = open_session(model.read_bytes())
     card = card_of(session)
     if not set(data.labels) <= set(card.grades):
@@ -41,9 +40,3 @@ def evaluate(model: Path, data: LabelledSet, report: Path | None = None, advance
     if report:
         write_report(report, scores, probabilities, truth, [s.name for s in data.samples], np.concatenate(inputs))
     return scores
-
-
-def run_logits(session: ort.InferenceSession, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(N, H, W, 3) uint8 -> (N, K) float32."""
-    logits: npt.NDArray[np.float32] = session.run(["logits"], {session.get_inputs()[0].name: inputs})[0]
-    return logits

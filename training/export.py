@@ -10,11 +10,11 @@ import onnx
 import torch
 
 from models.architectures import build
-from models.architectures.served import INPUT, LOGITS, ServedNetwork
-from models.card import CARD_KEY, ModelCard, card_of, open_session
+from models.architectures.served import ServedNetwork
+from models.card import CARD_KEY, ModelCard, card_of
 from models.errors import ParityError, RunError
+from models.graph import INPUT, LOGITS, open_session, run_logits
 from training import checkpoints
-from training.evaluate import run_logits
 from training.run import CHECKPOINT_FILE, PARITY_FILE, Run
 
 PARITY_LIMIT: Final = 1e-4

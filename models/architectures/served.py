@@ -1,14 +1,9 @@
 """What is exported: photographs in, logits out, with everything in between inside the graph."""
 
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 
 from models.preprocess import PreprocessSpec
-
-INPUT: Final = "image"
-LOGITS: Final = "logits"
 
 
 class ServedNetwork(nn.Module):
@@ -25,8 +20,9 @@ class ServedNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.channels = spec.channels
-        self.register_buffer("mean", torch.tensor(spec.mean[: spec.channels]).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(spec.std[: spec.channels]).view(1, -1, 1, 1), persistent=False)
+        # C x 1 x 1: with a leading 1 too, the exporter takes the batch of a grey network for 1
+        self.register_buffer("mean", torch.tensor(spec.mean[: spec.channels]).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std[: spec.channels]).view(-1, 1, 1), persistent=False)
 
     def unit(self, photographs: Tensor) -> Tensor:
         """(B, H, W, 3) uint8 -> (B, channels, H, W) float32 in 0..1. Augmentation belongs between this and `standardise`."""

@@ -2,12 +2,13 @@
 
 import asyncio
 import base64
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.grades import GRADES
+from models.imaging import MEDIA_TYPES
 from service.api.context import Parts, json_response
 from service.errors import GradingNotFound, InvalidRequest, PhotographNotKept
 from service.grading import Grading
@@ -61,7 +62,10 @@ async def grading(parts: Parts, grading_id: str) -> Response:
     return json_response((await _find(parts.records, grading_id)).to_json())
 
 
-@router.get("/gradings/{grading_id}/image", responses={404: {"model": Problem}}, response_class=Response)
+_IMAGE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}}
+
+
+@router.get("/gradings/{grading_id}/image", responses={**_IMAGE, 404: {"model": Problem}}, response_class=Response)
 async def image(parts: Parts, grading_id: str) -> Response:
     """The photograph, byte for byte as it was sent."""
     found = await _find(parts.records, grading_id)

@@ -32,7 +32,7 @@ async def ready(parts: Parts) -> Response:
     return json_response({"status": "ready", "model": model, "provider": serving.model.provider})
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", responses={200: {"content": {"text/plain": {}}}}, response_class=Response)
 async def metrics() -> Response:
     """Prometheus text, summed over all workers."""
     body, media_type = exposition()

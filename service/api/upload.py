@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from models.errors import EmptyBody
@@ -39,10 +39,26 @@ async def _counted(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, 
         yield chunk
 
 
+class _Parser(MultiPartParser):
+    """One that does not take a body cut off in transfer for a whole one."""
+
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(headers, self._to_the_end(stream), max_files=MAX_PARTS, max_fields=MAX_PARTS)
+        self._ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def _to_the_end(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not self._ended:
+            raise MultiPartException("it ends before its last boundary")
+
+
 async def _part(request: Request, stream: AsyncGenerator[bytes, None]) -> bytes:
-    parser = MultiPartParser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
     try:
-        form = await parser.parse()
+        form = await _Parser(request.headers, stream).parse()
     except MultiPartException as error:
         raise InvalidRequest(f"The multipart body is broken: {error.message.rstrip('.')}.") from error
     except UnicodeError as error:  # the body names its own charset, and some of Python's are strange
@@ -51,7 +67,7 @@ async def _part(request: Request, stream: AsyncGenerator[bytes, None]) -> bytes:
         part = form.get("image")
         if not isinstance(part, UploadFile):
             names = sorted(name.encode(errors="replace").decode() for name in form)
-            raise InvalidRequest("The multipart body has no complete file part named 'image'.", parts=names)
+            raise InvalidRequest("The multipart body has no file part named 'image'.", parts=names)
         return await part.read()
     finally:
         await form.close()

@@ -14,14 +14,15 @@ app = typer.Typer(rich_markup_mode=None)
 
 GRACE_S: Final = 30
 """How long open requests may take to finish after a stop was asked for."""
-WORKER_ANSWERS_WITHIN_S: Final = 30
+WORKER_ANSWERS_WITHIN_S: Final = 10
 """After that a worker counts as hung and is replaced. A small box that starts several at once needs its time."""
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"alembic": {"level": "WARNING"}},
+    # python_multipart warns of every broken body, which the sender is told already
+    "loggers": {"alembic": {"level": "WARNING"}, "python_multipart": {"level": "ERROR"}},
     "root": {"level": "INFO", "handlers": ["stderr"]},
 }
 """Handed to every worker process, which would otherwise start without any."""

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from models.card import ModelCard, card_of, open_session
+from models.card import ModelCard, card_of
 from models.errors import InvalidCard, ModelError
 from models.grades import GRADES
+from models.graph import open_session
 from models.imaging import Pixels
 from models.repository import Version
 

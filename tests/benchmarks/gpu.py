@@ -21,8 +21,8 @@ import numpy as np
 import onnxruntime as ort
 
 from models.card import card_of
+from models.graph import run_logits
 from service.inference.session import create_session, cuda_present
-from training.evaluate import run_logits
 from training.sources import load
 
 LOGIT_LIMIT = 1e-3

@@ -5,8 +5,9 @@ from torch import nn
 
 from models.architectures import NAMES, build, default_spec
 from models.architectures.deep_mnist import LEARNING_RATE, DeepMnist
-from models.architectures.served import INPUT, LOGITS, ServedNetwork
+from models.architectures.served import ServedNetwork
 from models.architectures.summary import LayerSummary, summarize
+from models.graph import INPUT, LOGITS
 from models.preprocess import PreprocessSpec
 
 
@@ -58,7 +59,7 @@ class TestEveryNetwork:
     @pytest.mark.parametrize(("grades", "width", "height"), [(9, 32, 32), (2, 48, 20), (10, 8, 8)])
     def test_logits_for_any_size_and_number_of_grades(self, name: str, grades: int, width: int, height: int) -> None:
         for channels in (1, 3):
-            spec = PreprocessSpec(width=width, height=height, channels=channels)  # type: ignore[arg-type]
+            spec = PreprocessSpec(width=width, height=height, channels=channels)
             network = build(name, grades, spec).eval()
             with torch.no_grad():
                 logits = network(torch.rand(5, channels, height, width))

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.card import CARD_KEY, Calibration, ModelCard, TrainingData, card_of, open_session, read_card
+from models.card import CARD_KEY, Calibration, ModelCard, TrainingData, card_of, read_card
 from models.errors import GradeSetMismatch, InvalidCard, ModelError, ModelNotFound
 from models.grades import GRADES
+from models.graph import open_session
 from models.preprocess import PreprocessSpec
 from tests.models.onnx_files import make_card, make_model, write_model
 
@@ -116,7 +117,7 @@ class TestRefusedFiles:
     @pytest.mark.parametrize("shape", [[], [9], [None, 9, 1], [None, None], ["N", "classes"]])
     def test_outputs_that_are_no_table_of_logits(self, shape: list[int | str | None]) -> None:
         with pytest.raises(InvalidCard, match="first output"):
-            card_of(FakeSession(output=FakeNode("logits", "tensor(float)", shape)))  # type: ignore[arg-type]
+            card_of(FakeSession(output=FakeNode("logits", "tensor(float)", shape)))
 
     def test_another_name_of_the_input(self, tmp_path: Path) -> None:
         write_model(tmp_path / "m.onnx", WEIGHTS, BIAS, make_card().model_dump_json(), image="x")
@@ -139,7 +140,7 @@ class TestRefusedFiles:
         ],
     )
     def test_both_layouts_of_the_contract_are_taken(self, kind: str, shape: list[int | str | None]) -> None:
-        card_of(FakeSession(image=FakeNode("image", kind, shape)))  # type: ignore[arg-type]
+        card_of(FakeSession(image=FakeNode("image", kind, shape)))
 
     @pytest.mark.parametrize(
         ("kind", "shape"),
@@ -153,7 +154,7 @@ class TestRefusedFiles:
     )
     def test_other_layouts_are_not(self, kind: str, shape: list[int | str | None]) -> None:
         with pytest.raises(InvalidCard, match="first input"):
-            card_of(FakeSession(image=FakeNode("image", kind, shape)))  # type: ignore[arg-type]
+            card_of(FakeSession(image=FakeNode("image", kind, shape)))
 
     @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x08", b"PK\x03\x04" + bytes(200), bytes(4096)])
     def test_not_an_onnx_file(self, tmp_path: Path, content: bytes) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
-import httpx
+import httpx2
 from fastapi import FastAPI
 
 from service.api.context import Context
@@ -17,7 +17,7 @@ from service.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Running:
     app: FastAPI
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
 
     @property
     def context(self) -> Context:
@@ -30,8 +30,8 @@ async def run_service(settings: Settings) -> AsyncIterator[Running]:
     """Start the service, hand out a client, stop the service."""
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://senka") as client:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://senka") as client:
             yield Running(app, client)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,17 @@ from service.schemas import GradingOut, Stats
 from tests.service.gradings import grading
 from tests.service.models import make_model
 from tests.service.pictures import picture
-from tests.service.running import Running
+from tests.service.running import Running, until
 
 pytestmark = pytest.mark.anyio
 
 Service = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "POLL_S", 0.01)
+    monkeypatch.setattr(events_module, "STATS_S", 0.05)
 
 
 class Page:
@@ -98,7 +104,7 @@ async def test_own_gradings_show_at_once(service: Service, monkeypatch: pytest.M
 async def test_what_another_worker_recorded_shows_too(service: Service, home: Path) -> None:
     async with service() as running, watching(running) as page:
         other = Records(open_database(f"sqlite:///{home / 'senka.db'}"), PhotographStore(home / "photographs"))
-        assert await page.gradings(3) == keep(other, grading(1), grading(2), grading(3))
+        assert keep(other, grading(1), grading(2), grading(3)) == await page.gradings(3)
         other.engine.dispose()
 
 
@@ -112,7 +118,7 @@ async def test_a_page_that_comes_back_gets_what_it_missed(service: Service) -> N
         missed = keep(records_of(running), *(grading(n) for n in range(4, 9)))
         async with watching(running, last_seen=3) as page:
             assert await page.gradings(5) == missed
-            assert await page.gradings(1) == keep(records_of(running), grading(9))
+            assert keep(records_of(running), grading(9)) == await page.gradings(1)
 
 
 @pytest.mark.usefixtures("champion")
@@ -122,13 +128,13 @@ async def test_a_page_that_missed_too_much_gets_as_much_as_allowed(service: Serv
         missed = keep(records_of(running), *(grading(n) for n in range(10)))
         async with watching(running, last_seen=0) as page:
             assert await page.gradings(3) == missed[:3]
-            assert await page.gradings(1) == keep(records_of(running), grading(11))
+            assert keep(records_of(running), grading(11)) == await page.gradings(1)
 
 
 @pytest.mark.usefixtures("champion")
 async def test_a_number_from_another_database_hides_nothing(service: Service) -> None:
     async with service() as running, watching(running, last_seen=10_000) as page:
-        assert await page.gradings(2) == keep(records_of(running), grading(1), grading(2))
+        assert keep(records_of(running), grading(1), grading(2)) == await page.gradings(2)
 
 
 @pytest.mark.usefixtures("champion")
@@ -164,8 +170,8 @@ async def test_what_arrives_while_a_page_resumes_comes_once(service: Service, mo
         async with watching(running), watching(running, last_seen=0) as page:
             # on record before the missed ones are read, and told to watchers as well
             meanwhile = keep(records_of(running), grading(4))
-            while not any("grading" in str(item) for watcher in running.context.events._watchers for item in watcher._queue):
-                await asyncio.sleep(0.01)
+            watchers = running.context.events._watchers
+            await until(lambda: all("event: grading" in str(watcher) for watcher in watchers))
             after = keep(records_of(running), grading(5))
             assert await page.gradings(5) == [*missed, *meanwhile, *after]
 
@@ -185,7 +191,7 @@ async def test_pages_get_the_same_and_a_page_that_leaves_disturbs_nobody(service
         async with watching(running) as leaves:
             made = keep(records_of(running), grading(1))
             assert await stays.gradings(1) == await leaves.gradings(1) == made
-        assert await stays.gradings(1) == keep(records_of(running), grading(2))
+        assert keep(records_of(running), grading(2)) == await stays.gradings(1)
 
 
 @pytest.mark.usefixtures("champion")
@@ -200,7 +206,7 @@ async def test_a_page_that_is_too_slow_is_hung_up_and_resumes_without_a_gap(
                 made += keep(records_of(running), grading(number))
                 await quick.gradings(1)
             got: list[tuple[str, int | None]] = []
-            with pytest.raises(StopAsyncIteration):
+            with suppress(StopAsyncIteration):
                 while True:
                     _, data, number = await slow.next("grading")
                     got.append((data["id"], number))
@@ -268,7 +274,7 @@ async def test_with_nobody_watching_nothing_is_read(service: Service, monkeypatc
         async with asyncio.timeout(20):
             await reader
         async with watching(running) as page:  # and again
-            assert await page.gradings(1) == keep(records_of(running), grading(1))
+            assert keep(records_of(running), grading(1)) == await page.gradings(1)
 
 
 @pytest.mark.usefixtures("champion")
@@ -285,8 +291,7 @@ async def test_a_database_that_is_away_for_a_moment_ends_no_stream(
 
         monkeypatch.setattr(Records, "after", away)
         made = keep(records_of(running), grading(1))
-        while "could not be read" not in caplog.text:
-            await asyncio.sleep(0.01)
+        await until(lambda: "could not be read" in caplog.text)
         monkeypatch.setattr(Records, "after", after.__func__)
         assert await page.gradings(1) == made
 

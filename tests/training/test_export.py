@@ -5,11 +5,13 @@ import onnx
 import pytest
 import torch
 
+from models.architectures import default_spec
 from models.card import read_card
 from models.errors import ParityError, RunError
+from models.graph import open_session, run_logits
 from tests.training.small import SPEC, bars, config
 from training import export as export_module
-from training.evaluate import run_logits
+from training.config import default_config
 from training.export import PARITY_LIMIT, export, load_network
 from training.fit import fit
 from training.run import CHECKPOINT_FILE, Run
@@ -28,7 +30,7 @@ def model(run, tmp_path_factory):
 
 
 def test_logits_agree_on_images_training_never_saw(run, model):
-    session = export_module.open_session(model.read_bytes())
+    session = open_session(model.read_bytes())
     network, _ = load_network(run)
     inputs = np.stack([s.network_input(SPEC) for s in bars(33, seed=9).samples])
     with torch.no_grad():
@@ -99,3 +101,12 @@ def test_a_checkpoint_that_is_a_program_is_refused(run, tmp_path):
     with pytest.raises(RunError, match="not a readable checkpoint"):
         load_network(broken)
     assert not (tmp_path / "was-here").exists()
+
+
+def test_a_grey_network_takes_batches_too(tmp_path):
+    settings = default_config("deep-mnist", default_spec("deep-mnist"), epochs=1, batch_size=20)
+    run = fit(settings, bars(), tmp_path / "run")
+    export(run, tmp_path / "model.onnx")
+    proto = onnx.load(tmp_path / "model.onnx")
+    assert proto.graph.output[0].type.tensor_type.shape.dim[0].dim_param
+    assert read_card(tmp_path / "model.onnx").preprocess.channels == 1

@@ -39,7 +39,9 @@ def test_a_grading_comes_back_as_it_was(records: Records) -> None:
 
 def test_times_come_back_in_utc_whatever_their_offset(records: Records) -> None:
     tokyo = timezone(timedelta(hours=9))
-    one = grading(received_at=datetime(2026, 11, 24, 3, 4, 5, 678_901, tokyo), captured_at=datetime(2026, 11, 24, 3, 4, 5, 0, tokyo))
+    one = grading(
+        received_at=datetime(2026, 11, 24, 3, 4, 5, 678_901, tokyo), captured_at=datetime(2026, 11, 24, 3, 4, 5, 0, tokyo)
+    )
     keep(records, one)
     found = records.get(one.id)
     assert found is not None
@@ -205,7 +207,17 @@ def test_two_services_write_to_one_database(records: Records, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("sent", "number"),
-    [("0", 0), ("17", 17), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("", None), ("-1", None), ("²", None), ("1_0", None), (" 1", None)],
+    [
+        ("0", 0),
+        ("17", 17),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, None),
+        ("", None),
+        ("-1", None),
+        ("²", None),
+        ("1_0", None),
+        (" 1", None),
+    ],
 )
 def test_numbers_that_clients_send(sent: str, number: int | None) -> None:
     assert sequence_number(sent) == number

@@ -1,0 +1,36 @@
+"""The graph inside an ONNX file, as both training and serving run it."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from models.errors import InvalidCard
+from models.imaging import Pixels
+
+INPUT: Final = "image"
+LOGITS: Final = "logits"
+
+
+def open_session(
+    model: bytes, options: ort.SessionOptions | None = None, providers: list[str] | None = None
+) -> ort.InferenceSession:
+    """Bytes of an ONNX file -> session. Raises InvalidCard when ONNX Runtime cannot read them."""
+    try:
+        return ort.InferenceSession(model, options, providers=providers or ["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class but this one
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InvalidCard(f"Not a readable ONNX model: {reason[:200]}") from error
+
+
+def run_logits(session: ort.InferenceSession, photographs: Pixels) -> npt.NDArray[np.float32]:
+    """(N, H, W, 3) uint8 RGB of the card's size -> (N, K) float32, in the order of the card's grades.
+
+    A graph may take (N, 3, H, W) float32 in 0..1 in place of bytes; then they are converted here.
+    """
+    values: npt.NDArray[np.uint8] | npt.NDArray[np.float32] = photographs
+    if session.get_inputs()[0].type == "tensor(float)":
+        values = photographs.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+    logits: npt.NDArray[np.float32] = session.run([LOGITS], {INPUT: values})[0]
+    return logits
