@@ -24,13 +24,18 @@ def open_session(
         raise InvalidCard(f"Not a readable ONNX model: {reason[:200]}") from error
 
 
+def takes_bytes(session: ort.InferenceSession) -> bool:
+    """Whether the graph takes (N, H, W, 3) uint8; otherwise it takes (N, 3, H, W) float32 in 0..1."""
+    return bool(session.get_inputs()[0].type == "tensor(uint8)")
+
+
 def run_logits(session: ort.InferenceSession, photographs: Pixels) -> npt.NDArray[np.float32]:
     """(N, H, W, 3) uint8 RGB of the card's size -> (N, K) float32, in the order of the card's grades.
 
-    A graph may take (N, 3, H, W) float32 in 0..1 in place of bytes; then they are converted here.
+    For a graph that takes float32 they are converted here.
     """
     values: npt.NDArray[np.uint8] | npt.NDArray[np.float32] = photographs
-    if session.get_inputs()[0].type == "tensor(float)":
+    if not takes_bytes(session):
         values = photographs.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
     logits: npt.NDArray[np.float32] = session.run([LOGITS], {INPUT: values})[0]
     return logits

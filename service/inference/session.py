@@ -4,7 +4,7 @@ import ctypes
 import logging
 import os
 from collections.abc import Sequence
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import onnxruntime as ort
 from models.card import ModelCard, card_of
 from models.errors import InvalidCard, ModelError
 from models.grades import GRADES
-from models.graph import open_session
+from models.graph import open_session, run_logits, takes_bytes
 from models.imaging import Pixels
 from models.repository import Version
 
@@ -38,9 +38,7 @@ class LoadedModel:
         self.version = version
         self.provider: str = session.get_providers()[0]
         self._session = session
-        first = session.get_inputs()[0]
-        self._input: str = first.name
-        self.takes_bytes = first.type == "tensor(uint8)"
+        self.takes_bytes = takes_bytes(session)
         """Whether the graph takes (N, H, W, 3) uint8; otherwise (N, 3, H, W) float32 in 0..1."""
         self._order = [card.grades.index(grade) for grade in GRADES]
 
@@ -64,10 +62,7 @@ class LoadedModel:
 
     def probabilities(self, inputs: Sequence[Pixels]) -> npt.NDArray[np.float32]:
         """N inputs, each (H, W, 3) uint8 of the card's size -> (N, 9) calibrated probabilities in the order of GRADES."""
-        batch: npt.NDArray[Any] = np.stack(inputs)
-        if not self.takes_bytes:
-            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
-        logits = self._session.run(["logits"], {self._input: batch})[0][:, self._order]
+        logits = run_logits(self._session, np.stack(inputs))[:, self._order]
         scaled = (logits - logits.max(axis=1, keepdims=True)) / self.card.calibration.temperature
         odds = np.exp(scaled)
         result: npt.NDArray[np.float32] = odds / odds.sum(axis=1, keepdims=True)
