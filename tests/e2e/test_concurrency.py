@@ -62,7 +62,7 @@ def all_at_once(service: LiveService, photographs: list[bytes]) -> list[dict[str
     return [answer.json for answer in answers]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_every_camera_gets_the_answer_of_its_own_photograph(
     serve: Serve, heavier: Path, photographs: list[bytes], workers: int
 ) -> None:
