@@ -7,9 +7,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.card import CARD_KEY, Calibration, ModelCard
+from models.card import CARD_KEY, Calibration
 from models.grades import GRADES
 from models.preprocess import PreprocessSpec
+from tests.models.onnx_files import make_card
 
 SMALL = PreprocessSpec(width=16, height=16)
 
@@ -64,15 +65,7 @@ def make_model(
     initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "tiny", [image], [logits], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    card = ModelCard(
-        architecture="tiny",
-        grades=tuple(grades),
-        preprocess=spec,
-        calibration=Calibration(temperature=temperature),
-        checkpoint_sha256="0" * 64,
-        seed=seed,
-        created_at="2026-11-23T00:00:00+00:00",
-    )
+    card = make_card(tuple(grades), spec, seed, architecture="linear", calibration=Calibration(temperature=temperature))
     helper.set_model_props(model, {CARD_KEY: card.model_dump_json()})
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)

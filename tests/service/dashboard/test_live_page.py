@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from playwright.sync_api import ConsoleMessage, Page, expect
@@ -51,7 +51,7 @@ def complaints(page: Page) -> list[str]:
 
 
 def test_the_page_allows_nothing_inline_and_nothing_from_outside(address: str) -> None:
-    answer = httpx.get(address)
+    answer = httpx2.get(address)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     policy = answer.headers["content-security-policy"]
@@ -64,33 +64,33 @@ def test_the_page_allows_nothing_inline_and_nothing_from_outside(address: str) -
 
 
 def test_the_page_is_not_an_endpoint_for_programs(address: str) -> None:
-    assert "/" not in httpx.get(f"{address}/openapi.json").json()["paths"]
+    assert "/" not in httpx2.get(f"{address}/openapi.json").json()["paths"]
 
 
 def test_a_page_behind_a_proxy_asks_under_its_prefix(line: FakeLine) -> None:
     app = FastAPI()
     app.mount("/shed", create_fake(line))
     with serving(line, free_port(), app) as url:
-        text = httpx.get(f"{url}/shed/").text
+        text = httpx2.get(f"{url}/shed/").text
         linked = re.findall(r'(?:href|src)="(/[^"]+)"', text)
         assert linked
         assert all(link.startswith("/shed/static/") for link in linked)
-        assert {httpx.get(url + link).status_code for link in linked} == {200}
+        assert {httpx2.get(url + link).status_code for link in linked} == {200}
 
 
 @pytest.mark.parametrize("path", STATIC, ids=lambda path: path.name)
 def test_a_static_file_is_kept_and_asked_about_by_etag(address: str, path: Path) -> None:
     url = f"{address}/static/{path.name}"
-    first = httpx.get(url)
+    first = httpx2.get(url)
     assert first.status_code == 200
     assert first.headers["cache-control"] == "no-cache"
     assert first.headers["x-content-type-options"] == "nosniff"
-    assert httpx.get(url, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    assert httpx2.get(url, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
 
 
 @pytest.mark.parametrize("path", ["/static/../routes.py", "/static/%2e%2e/routes.py", "/static/nothing.js"])
 def test_only_static_files_are_served(address: str, path: str) -> None:
-    assert httpx.get(address + path).status_code == 404
+    assert httpx2.get(address + path).status_code == 404
 
 
 @pytest.mark.parametrize(
