@@ -23,9 +23,13 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def replace(path: Path, data: bytes, aside: Path) -> None:
-    """Write `aside`, on the same file system, and rename it to `path` in one step."""
-    write_durably(aside, data)
-    aside.replace(path)
+    """Write `aside`, on the same file system, and rename it to `path` in one step; nothing stays behind when that fails."""
+    try:
+        write_durably(aside, data)
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

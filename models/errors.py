@@ -17,6 +17,7 @@ SenkaError
 │   ├── ModelCorrupt         the bytes on disk are not the ones published
 │   ├── RepositoryUnreadable what the model repository notes about its versions is damaged
 │   └── ParityError          PyTorch and ONNX Runtime disagree
+├── InvalidSetting           a setting cannot be read
 └── RunError                 a training run cannot start, resume or be read
 """
 
@@ -157,3 +158,7 @@ class ParityError(ModelError):
 
 class RunError(SenkaError):
     code = "run_error"
+
+
+class InvalidSetting(SenkaError):
+    code = "invalid_setting"

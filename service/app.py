@@ -24,14 +24,14 @@ from service.pipeline import Pipeline
 from service.records.database import migrate, open_database
 from service.records.photographs import PhotographStore
 from service.records.repository import Records
-from service.settings import Settings, load_settings
+from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service. Nothing is opened before its lifespan starts; it listens only once the champion is loaded and warm."""
-    chosen = settings or load_settings()
+    chosen = settings or Settings.load()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

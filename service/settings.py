@@ -1,46 +1,24 @@
 """Every setting of the service: environment `SENKA_*`, or `senka.toml` in the working folder; the environment wins."""
 
 from pathlib import Path
-from tomllib import TOMLDecodeError
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-from models import paths
-from models.errors import SenkaError
+from models.places import Folder, Places
 
 
-class InvalidSetting(SenkaError):
-    code = "invalid_setting"
-
-
-def _blank_is_none(value: Any) -> Any:
-    return None if value == "" else value
-
-
-Folder = Annotated[Path | None, BeforeValidator(_blank_is_none)]
-
-
-class Settings(BaseSettings):
+class Settings(Places):
     """Name, type, default, and one sentence saying when to change it."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SENKA_", toml_file="senka.toml", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(extra="forbid")  # a misspelt line of senka.toml must not pass in silence
 
-    home: Path = Field(
-        default_factory=paths.home, description="Folder of records, photographs and models; move it to a larger disk."
-    )
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets cameras on the network in.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Processes that grade; one for each core on a busy line.")
     database_url: str = Field("", description="SQLAlchemy URL of the records; empty is SQLite in SENKA_HOME.")
     image_store: Folder = Field(None, description="Folder of the photographs; empty is `photographs` in SENKA_HOME.")
-    model_repository: Folder = Field(None, description="Folder of the published models; empty is `models` in SENKA_HOME.")
-    model_name: str = Field(
-        "cucumber", description="Which model of the repository grades; change it to keep several produce apart."
-    )
     providers: Literal["auto", "cuda", "tensorrt", "cpu"] = Field(
         "auto",
         description="Where the network runs; cuda or tensorrt refuse to start without a GPU, auto takes the best there is.",
@@ -64,17 +42,6 @@ class Settings(BaseSettings):
     records: Literal["on", "off"] = Field("on", description="off grades without keeping anything, for load tests.")
     keep: Literal["all", "none"] = Field("all", description="Photographs kept beside their gradings; none saves disk.")
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
     @property
     def records_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home / 'senka.db'}"
@@ -82,22 +49,3 @@ class Settings(BaseSettings):
     @property
     def photographs(self) -> Path:
         return self.image_store or self.home / "photographs"
-
-    @property
-    def models(self) -> Path:
-        return self.model_repository or self.home / "models"
-
-
-def load_settings() -> Settings:
-    """The settings of this process. Raises InvalidSetting, which names the variable."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = [f"{_variable(e['loc'])}: {e['msg']} (it is {e['input']!r})" for e in error.errors()]
-        raise InvalidSetting("; ".join(wrong)) from error
-    except TOMLDecodeError as error:
-        raise InvalidSetting(f"senka.toml is not valid TOML: {error}") from error
-
-
-def _variable(location: tuple[int | str, ...]) -> str:
-    return f"SENKA_{location[0]}".upper()

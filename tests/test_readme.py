@@ -45,6 +45,10 @@ def test_every_route_it_names_is_served():
         assert path in served, named
 
 
+def test_no_placeholder_is_left():
+    assert not re.search(r"^[A-Z]{4,}$", README, re.MULTILINE)
+
+
 def test_pictures_it_shows_are_there_and_small():
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
     assert pictures

@@ -1,5 +1,7 @@
 """Probabilities that mean what they say: temperature scaling and the expected calibration error."""
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
@@ -9,6 +11,8 @@ from models.card import Calibration
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
+
+PRIOR_DEVIATION: Final = 0.5
 
 
 def expected_calibration_error(probabilities: Floats, truth: Ints, bins: int = 10) -> float:
@@ -24,15 +28,17 @@ def expected_calibration_error(probabilities: Floats, truth: Ints, bins: int = 1
 
 
 def fit_temperature(logits: Floats, truth: Ints) -> Calibration:
-    """The temperature with the smallest negative log-likelihood (Guo et al. 2017) on images that training did not see.
+    """Temperature scaling (Guo et al. 2017) on images that training did not see.
 
-    logits: (N, K) float; truth: (N,) class indices. Searched in 0.05 to 20.
+    logits: (N, K) float; truth: (N,) class indices. The temperature, searched in 0.05 to 20, minimises the negative
+    log-likelihood under a normal prior on its logarithm (mean 0, standard deviation 0.5): without one, a handful of images that
+    are all right would drive it to 0 and every probability to 1.
     """
     rows = np.arange(len(truth))
 
     def loss(log_temperature: float) -> float:
         scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return -float(scaled[rows, truth].mean())
+        return -float(scaled[rows, truth].sum()) + 0.5 * (log_temperature / PRIOR_DEVIATION) ** 2
 
     found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
     temperature = float(np.exp(found.x))

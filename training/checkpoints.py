@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from models.durable import replace
 from models.errors import RunError
 
 
@@ -34,10 +35,5 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file in one step."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    """Replace a file in one step; a disk that is full leaves the old one and nothing else."""
+    replace(path, data, path.with_name(f".{path.name}.{os.getpid()}"))

@@ -3,18 +3,20 @@ heavy imports stand inside the commands, so that `senka --help` stays quick."""
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-data_app = typer.Typer(no_args_is_help=True, help="The public data set.")
+data_app = typer.Typer(no_args_is_help=True, help="The public data set.", epilog="Example: senka data fetch cucumber-9")
 app.add_typer(data_app, name="data")
 
 Source = Annotated[
@@ -27,9 +29,8 @@ Split = Annotated[str, typer.Option(help="Part of a source that has parts: train
 @contextmanager
 def progress_bar(label: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
     """A bar on standard error, silent when that is not a terminal."""
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         yield progress, progress.add_task(label, total=total)
 
 
@@ -37,27 +38,54 @@ def _print(as_json: bool, facts: dict[str, Any], text: str) -> None:
     typer.echo(json.dumps(facts) if as_json else text)
 
 
-def _size(text: str) -> tuple[int, int]:
+def _size(text: str, most: int) -> tuple[int, int]:
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and 8 <= int(width) <= 4096 and 8 <= int(height) <= 4096):
-        raise typer.BadParameter(f"{text!r} is not WIDTHxHEIGHT in pixels, such as 640x480.")
-    return int(width), int(height)
+    sides = [int(side) for side in (width, height) if side.isdecimal() and 8 <= int(side) <= most]
+    if len(sides) != 2:
+        raise typer.BadParameter(f"{text!r} is not WIDTHxHEIGHT, 8 to {most} pixels each, such as 64x48.")
+    return sides[0], sides[1]
+
+
+def _beside(file: Path | None) -> Path | None:
+    """A file to be written at the end: its folder is made now, so that no work is lost to a missing one."""
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise typer.BadParameter(f"{file} is a folder; name a file.")
+    return file
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """Values that a setting refuses are wrong usage."""
+    try:
+        yield
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(f"{found['loc'][-1]}: {found['msg']}" for found in error.errors())) from error
 
 
 @app.command(epilog="Example: senka synth samples --count 900 --seed 1")
 def synth(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty folder.")],
     count: Annotated[int, typer.Option(min=1, help="Number of photographs.")] = 900,
-    seed: Annotated[int, typer.Option(help="The same seed renders the same photographs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed renders the same photographs.")] = 0,
     size: Annotated[list[str] | None, typer.Option(help="WIDTHxHEIGHT in pixels; may repeat. Default: a mixture.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet of the first 108 as PNG.")] = None,
     as_json: Json = False,
 ) -> None:
     """Render cucumbers of known grade, length, thickness and bend as a labelled batch."""
-    from models.imaging import decode_whole, encode_png
-    from training.synth import DEFAULT_SIZES, contact_sheet, synthesize
+    import numpy as np
 
-    sizes = [_size(text) for text in size] if size else DEFAULT_SIZES
+    from models.imaging import decode_whole, encode_png
+    from training.synth import DEFAULT_SIZES, contact_sheet, render, synthesize
+
+    sizes = [_size(text, 4096) for text in size] if size else DEFAULT_SIZES
+    for width, height in sizes:
+        try:
+            render("BL", (width, height), np.random.default_rng(0))
+        except ValueError as error:
+            raise typer.BadParameter(f"{width}x{height}: {error}") from error
+    _beside(sheet)
     with progress_bar("Rendering", count) as (progress, task):
         rows = synthesize(folder, count, seed, sizes, advance=lambda: progress.advance(task))
     if sheet:
@@ -75,15 +103,17 @@ def fetch(
     as_json: Json = False,
 ) -> None:
     """Download the CUCUMBER-9 archives (CC BY 4.0, Makoto Koike) and verify them."""
-    from models.paths import home
+    from models.places import Places
+    from training.sources.cucumber9 import ATTRIBUTION
     from training.sources.fetch import fetch_cucumber9
 
     if name != "cucumber-9":
         raise typer.BadParameter(f"There is no public data set {name!r}. Known: cucumber-9.")
-    folder = out or home() / "data" / name
+    folder = out or Places.load().home / "data" / name
     with progress_bar("Downloading, bytes", None) as (progress, task):
         paths = fetch_cucumber9(folder, advance=lambda n: progress.advance(task, n))
-    _print(as_json, {"files": [str(p) for p in paths]}, "\n".join(f"{p} (verified)" for p in paths))
+    lines = [*(f"{p} (verified)" for p in paths), ATTRIBUTION]
+    _print(as_json, {"files": [str(p) for p in paths], "attribution": ATTRIBUTION}, "\n".join(lines))
 
 
 @app.command(epilog="Example: senka train --data samples --arch lenet --out runs/first")
@@ -95,7 +125,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images. Default: the architecture's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Images a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak step size.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, data and machine: same weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, data, machine and threads: same weights.")] = 0,
     size: Annotated[str | None, typer.Option(help="Network input, WIDTHxHEIGHT. Default: the architecture's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN where it was stopped.")] = False,
     as_json: Json = False,
@@ -104,6 +134,7 @@ def train(
     # Before torch starts its threads: where other programs want the cores too, threads that spin while they wait double the time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from models.architectures import NAMES, default_spec
+    from models.preprocess import PreprocessSpec
     from training.config import default_config
     from training.fit import Progress as Epoch
     from training.fit import fit
@@ -112,11 +143,12 @@ def train(
 
     if arch not in NAMES:
         raise typer.BadParameter(f"There is no architecture {arch!r}. Known: {', '.join(NAMES)}.")
-    spec = default_spec(arch)
+    shape: dict[str, int] = {}
     if size:
-        width, height = _size(size)
-        spec = spec.model_copy(update={"width": width, "height": height})
-    config = default_config(arch, spec, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
+        shape["width"], shape["height"] = _size(size, 1024)
+    with _usage():
+        spec = PreprocessSpec.model_validate({**default_spec(arch).model_dump(), **shape})
+        config = default_config(arch, spec, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     labelled = load_all(data, _split(split))
     with progress_bar(f"Training {arch} on {len(labelled)} images, epochs", config.epochs) as (progress, task):
 
@@ -124,7 +156,11 @@ def train(
             shown = f"epoch loss {epoch.loss:.3f}, validation {epoch.validation_accuracy:.3f}"
             progress.update(task, completed=epoch.epoch, description=shown)
 
-        run = fit(config, labelled, out, resume=resume, watch=watch)
+        try:
+            run = fit(config, labelled, out, resume=resume, watch=watch)
+        except KeyboardInterrupt:
+            typer.echo(f"senka: stopped; the same command with --resume continues {out}.", err=True)
+            raise typer.Exit(1) from None
     metrics = run.metrics()
     scores = metrics.scores
     _print(
@@ -145,6 +181,7 @@ def export_command(
     from training.export import PARITY_LIMIT, export
     from training.run import Run
 
+    _beside(out)
     card, difference = export(Run.open(run), out)
     facts = {"model": str(out), "bytes": out.stat().st_size, "parity": difference, "parity_limit": PARITY_LIMIT}
     _print(
@@ -163,12 +200,15 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score a model on labelled photographs, as it would serve."""
+    from models.places import Places
     from training.evaluate import evaluate as evaluate_model
     from training.sources import load_all
 
+    _beside(report)
+    found, content = Places.load().find_model(model)
     labelled = load_all(data, _split(split))
     with progress_bar("Grading", len(labelled)) as (progress, task):
-        scores = evaluate_model(_model_path(model), labelled, report, advance=lambda n: progress.advance(task, n))
+        scores = evaluate_model(content, str(found.path), labelled, report, advance=lambda n: progress.advance(task, n))
     if as_json:
         typer.echo(scores.model_dump_json())
         return
@@ -209,17 +249,3 @@ def _split(text: str) -> Any:
     if text not in ("train", "test", "all"):
         raise typer.BadParameter(f"{text!r} is not train, test or all.")
     return text
-
-
-def _model_path(model: str) -> Path:
-    """A file, or a version or alias in the model repository."""
-    from models.paths import model_repository
-    from models.repository import ModelRepository
-
-    path = Path(model)
-    if path.is_file() or path.suffix == ".onnx":
-        return path
-    repository = ModelRepository(model_repository())
-    version = repository.get(model)
-    repository.load(version)
-    return version.path

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import softmax
 
 from models.card import card_of
-from models.errors import GradeSetMismatch, ModelFileMissing
+from models.errors import DataError
 from models.graph import open_session, run_logits
 from training.metrics import Scores, score
 from training.report import write_report
@@ -16,17 +16,22 @@ from training.sources import LabelledSet
 BATCH = 32
 
 
-def evaluate(model: Path, data: LabelledSet, report: Path | None = None, advance: Callable[[int], None] | None = None) -> Scores:
-    """Score an ONNX file; with `report`, write the page of its errors there.
+def evaluate(
+    model: bytes, name: str, data: LabelledSet, report: Path | None = None, advance: Callable[[int], None] | None = None
+) -> Scores:
+    """Score a model from its bytes, called `name`; with `report`, write the page of its errors there.
 
-    Raises ModelFileMissing, InvalidCard, and GradeSetMismatch for labels the model does not know.
+    Raises InvalidCard, and DataError for labels the model does not know.
     """
-    if not model.is_file():
-        raise ModelFileMissing(str(model))
-    session = open_session(model.read_bytes())
+    session = open_session(model)
     card = card_of(session)
-    if not set(data.labels) <= set(card.grades):
-        raise GradeSetMismatch(card.grades, data.labels)
+    if not data.samples:
+        raise DataError(f"{data.name} holds no images. Choose another source, or another --split.")
+    strange = [label for label in data.labels if label not in card.grades]
+    if strange:
+        raise DataError(
+            f"{data.name} holds images labelled {' '.join(strange)}; the model knows {' '.join(card.grades)}.", strange=strange
+        )
     logits, inputs = [], []
     for start in range(0, len(data), BATCH):
         samples = data.samples[start : start + BATCH]
@@ -36,7 +41,9 @@ def evaluate(model: Path, data: LabelledSet, report: Path | None = None, advance
             advance(len(samples))
     probabilities = softmax(np.concatenate(logits) / card.calibration.temperature, axis=1)
     truth = np.array([card.grades.index(sample.grade) for sample in data.samples])
-    scores = score(probabilities, truth, card.grades, model=str(model), data=data.name)
+    scores = score(probabilities, truth, card.grades, model=name, data=data.name)
     if report:
-        write_report(report, scores, probabilities, truth, [s.name for s in data.samples], np.concatenate(inputs))
+        write_report(
+            report, scores, probabilities, truth, [s.name for s in data.samples], np.concatenate(inputs), data.attribution
+        )
     return scores

@@ -15,7 +15,7 @@ from models.card import CARD_KEY, ModelCard, card_of
 from models.errors import ParityError, RunError
 from models.graph import INPUT, LOGITS, open_session, run_logits
 from training import checkpoints
-from training.run import CHECKPOINT_FILE, PARITY_FILE, Run
+from training.run import CHECKPOINT_FILE, Run
 
 PARITY_LIMIT: Final = 1e-4
 """Greatest difference of any logit between PyTorch and ONNX Runtime."""
@@ -52,7 +52,7 @@ def export(run: Run, out: Path, name: str = "cucumber") -> tuple[ModelCard, floa
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         metrics={"accuracy": metrics.scores.accuracy, "macro_f1": metrics.scores.macro_f1, "ece": metrics.scores.ece},
     )
-    photographs = np.load(run.folder / PARITY_FILE, allow_pickle=False)
+    photographs = run.parity_inputs()
     model = _with_card(_to_onnx(network, photographs[:2]), card)
     difference = parity(network, model, photographs)
     if difference > PARITY_LIMIT:

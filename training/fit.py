@@ -71,13 +71,13 @@ def fit(
     cannot be trained on or a loss that is no longer finite.
     """
     facts = RunFacts.describe(config, data)
-    run = Run.create(out, facts, resume)
     kept, held_out = hold_out(data, config.validation_fraction, config.seed)
     if len(kept) < config.batch_size:
         raise DataError(
             f"{len(kept)} training images do not fill a batch of {config.batch_size}. Add images, or lower --batch-size."
         )
     train, validation = (to_arrays(part, facts.grades, config.preprocess) for part in (kept, held_out))
+    run = Run.create(out, facts, resume)  # only now: data that cannot be trained on must not leave a folder behind
     loop = _Loop(config, facts.grades, train, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
     first = loop.restore(out / RESUME_FILE) if resume else 0
     with SummaryWriter(str(out / "tensorboard"), purge_step=first) as board:
@@ -93,7 +93,9 @@ def fit(
     logits = loop.logits(validation.inputs).numpy()
     calibration = fit_temperature(logits, validation.targets.numpy())
     names = [sample.name for sample in held_out]
-    run.finish(loop.weights(), logits, names, validation.targets.numpy(), calibration, validation.inputs.numpy())
+    run.finish(
+        loop.weights(), logits, names, validation.targets.numpy(), calibration, validation.inputs.numpy(), data.attribution
+    )
     return run
 
 
@@ -112,8 +114,9 @@ class _Loop:
         )
         kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-        # Every image once an epoch; a last batch of one image would break batch normalisation, so batches are evened out.
-        self.batches = math.ceil(len(train.targets) / config.batch_size)
+        # Every image once an epoch, in batches of the size asked for or a little more: a last batch of one image would break
+        # batch normalisation.
+        self.batches = len(train.targets) // config.batch_size
         self.schedule = (
             torch.optim.lr_scheduler.OneCycleLR(
                 self.optimizer, config.learning_rate, total_steps=config.epochs * self.batches, pct_start=0.2

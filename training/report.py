@@ -35,7 +35,7 @@ macro-F1 {{ "%.3f" | format(scores.macro_f1) }}, expected calibration error {{ "
 <div class="gallery">{% for e in errors %}<figure><img src="data:image/png;base64,{{ e.png }}" alt="">
 <figcaption><b>{{ e.truth }} &rarr; {{ e.predicted }}</b> {{ "%.0f" | format(100 * e.confidence) }} %<br>
 {{ e.name }}</figcaption></figure>
-{% endfor %}</div></html>
+{% endfor %}</div>{% if attribution %}<p>Photographs: {{ attribution }}</p>{% endif %}</html>
 """,
     autoescape=True,
 )
@@ -48,6 +48,7 @@ def write_report(
     truth: npt.NDArray[np.integer],
     names: list[str],
     inputs: npt.NDArray[np.uint8],
+    attribution: str = "",
 ) -> None:
     """probabilities (N, K), truth (N,), names (N), inputs (N, H, W, 3) uint8 as the network saw them -> one HTML file."""
     confidence = probabilities.max(axis=1)
@@ -63,4 +64,4 @@ def write_report(
         }
         for i in wrong[np.argsort(-confidence[wrong], kind="stable")]
     ]
-    write_bytes(path, _PAGE.render(scores=scores, errors=errors).encode())
+    write_bytes(path, _PAGE.render(scores=scores, errors=errors, attribution=attribution).encode())

@@ -35,7 +35,7 @@ PARITY_IMAGES: Final = 64
 
 
 class RunFacts(BaseModel):
-    """Settings and data of a run; two runs with equal facts on one machine end in the same weights."""
+    """Settings and data of a run; on one machine, with as many threads, equal ones end in the same weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,6 +47,10 @@ class RunFacts(BaseModel):
     def describe(cls, config: TrainingConfig, data: LabelledSet) -> Self:
         about = TrainingData(name=data.name, sha256=data.sha256, images=len(data), counts=data.counts())
         return cls(config=config, data=about, grades=data.labels)
+
+    def deciding(self) -> dict[str, object]:
+        """What decides the weights: the settings and the data, whatever the data is called."""
+        return {**self.config.model_dump(), "data": self.data.sha256, "grades": self.grades}
 
 
 class RunMetrics(BaseModel):
@@ -70,7 +74,7 @@ class Run:
         """Claim `folder` for a run, or continue the one inside. Raises RunError when that would mix two runs."""
         if resume and (folder / CONFIG_FILE).exists():
             found = cls.open(folder)
-            if found.facts != facts:
+            if found.facts.deciding() != facts.deciding():
                 what = _difference(found.facts, facts)
                 raise RunError(f"{folder} was started with {what}. Resume with the same, or use another --out.")
             return found
@@ -96,6 +100,18 @@ class Run:
             return RunMetrics.model_validate_json((self.folder / METRICS_FILE).read_bytes())
         except FileNotFoundError as error:
             raise RunError(f"{self.folder} did not finish training. Continue it: senka train ... --resume.") from error
+        except ValidationError as error:
+            raise RunError(f"{self.folder / METRICS_FILE} is damaged. Finish the run again: senka train ... --resume.") from error
+
+    def parity_inputs(self) -> npt.NDArray[np.uint8]:
+        """Photographs (N, H, W, 3) uint8 for comparing PyTorch with ONNX Runtime. Raises RunError when they are gone."""
+        try:
+            inputs: npt.NDArray[np.uint8] = np.load(self.folder / PARITY_FILE, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise RunError(
+                f"{self.folder / PARITY_FILE} cannot be read. Finish the run again: senka train ... --resume."
+            ) from error
+        return inputs
 
     def finish(
         self,
@@ -105,13 +121,14 @@ class Run:
         truth: npt.NDArray[np.integer],
         calibration: Calibration,
         inputs: npt.NDArray[np.uint8],
+        attribution: str = "",
     ) -> None:
         """Write weights, figures and the report; logits (N, K), truth (N,), inputs (N, H, W, 3) are of the held-out part."""
         probabilities = softmax(logits / calibration.temperature, axis=1)
         scores = score(probabilities, truth, self.facts.grades, model=str(self.folder), data=self.facts.data.name)
         digest = checkpoints.save(self.folder / CHECKPOINT_FILE, weights)
         np.save(self.folder / PARITY_FILE, inputs[:PARITY_IMAGES])
-        write_report(self.folder / REPORT_FILE, scores, probabilities, truth, names, inputs)
+        write_report(self.folder / REPORT_FILE, scores, probabilities, truth, names, inputs, attribution)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         metrics = RunMetrics(scores=scores, calibration=calibration, checkpoint_sha256=digest, finished_at=now)
         checkpoints.write_bytes(self.folder / METRICS_FILE, metrics.model_dump_json(indent=1).encode())
@@ -119,5 +136,5 @@ class Run:
 
 def _difference(before: RunFacts, now: RunFacts) -> str:
     """The first settings that differ, in words."""
-    old, new = ({**f.config.model_dump(), "data": f.data.sha256, "grades": f.grades} for f in (before, now))
+    old, new = before.deciding(), now.deciding()
     return ", ".join(f"{name} {old[name]!r} (now {new[name]!r})" for name in old if old[name] != new[name])

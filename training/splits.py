@@ -18,7 +18,8 @@ def hold_out(data: LabelledSet, fraction: float, seed: int) -> tuple[list[Sample
         raise DataError(f"{data.name} holds {len(data)} images of {len(data.labels)} grade; a grader needs at least two grades.")
     # A group is filed under its first image's grade, whatever else it holds: it must not be torn.
     groups: dict[str, list[Sample]] = defaultdict(list)
-    for sample in data.samples:
+    samples = sorted(data.samples, key=lambda sample: sample.name)  # the order of a manifest's lines decides nothing
+    for sample in samples:
         groups[sample.group].append(sample)
     by_grade: dict[str, list[list[Sample]]] = defaultdict(list)
     for members in groups.values():
@@ -37,5 +38,5 @@ def hold_out(data: LabelledSet, fraction: float, seed: int) -> tuple[list[Sample
             taken += len(candidates[index])
     if not out:
         raise DataError(f"{data.name} is too small to hold anything out: every grade has a single fruit. Add images.")
-    kept = [sample for sample in data.samples if id(sample) not in out]
-    return kept, [sample for sample in data.samples if id(sample) in out]
+    kept = [sample for sample in samples if id(sample) not in out]
+    return kept, [sample for sample in samples if id(sample) in out]

@@ -1,6 +1,7 @@
 """The command `senka`. Commands are loaded when they are called: `senka serve` never loads torch, and training's commands
 are found by name, so that the service imports nothing of training."""
 
+import sys
 from importlib import import_module
 from typing import Any, Final
 
@@ -42,10 +43,16 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except SenkaError as error:
             typer.echo(f"senka: {error}", err=True)
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read the output has seen enough
+        except OSError as error:
+            typer.echo(f"senka: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+        except KeyboardInterrupt:
+            typer.echo("senka: stopped", err=True)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in ("torch", "onnx", "onnxscript", "scipy", "sklearn", "tensorboard"):
                 raise
-            typer.echo(f"senka: {error.name} is not installed; training needs: pip install 'senka[train]'", err=True)
+            typer.echo(f"senka: {error.name} is not installed; in the checkout: pip install -e '.[train]'", err=True)
         raise typer.Exit(1)
 
 

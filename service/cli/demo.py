@@ -18,10 +18,10 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from models import paths
 from models.errors import SenkaError
 from models.grades import GRADES
 from models.labelled import LabelledImage, read_manifest
+from models.places import Places
 from service.cli.camera import Camera
 
 app = typer.Typer(rich_markup_mode=None)
@@ -60,7 +60,7 @@ def demo(
     """Make sample cucumbers, train on them, publish the model, serve it, and send photographs from a simulated line."""
     if as_json:
         out.stderr = True
-    home = _fresh_home(paths.home() / "demo")
+    home = _fresh_home(Places.load().home / "demo")
     _step("1/5", f"Rendering {TRAINING_IMAGES + LINE_IMAGES} sample cucumbers")
     _senka(home, "synth", str(home / "samples"), "--count", str(TRAINING_IMAGES), "--seed", str(seed))
     _senka(home, "synth", str(home / "line"), "--count", str(LINE_IMAGES), "--seed", str(seed + 1_000_000))

@@ -8,12 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.card import read_card
 from models.errors import ImageError, SenkaError
 from models.imaging import ImageLimits
-from models.repository import ModelRepository, Version
 from service.decision import Decision, decide
-from service.settings import load_settings
+from service.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -29,20 +27,10 @@ def grade(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Grade photographs as the service would; exit 1 when one of them could not be graded."""
-    from hashlib import sha256
-
     from service.inference.session import LoadedModel
 
-    settings = load_settings()
-    file = Path(model)
-    if file.suffix == ".onnx" or file.is_file():
-        card = read_card(file)
-        data = file.read_bytes()
-        version = Version(card.name, 0, file, sha256(data).hexdigest(), "")
-    else:
-        repository = ModelRepository(settings.models, settings.model_name)
-        version = repository.get(model)
-        data = repository.load(version)
+    settings = Settings.load()
+    version, data = settings.find_model(model)
     loaded = LoadedModel.load(data, version, settings.providers)
     limits = ImageLimits(settings.max_pixels)
     graded: list[tuple[Path, Decision]] = []
@@ -55,9 +43,12 @@ def grade(
             continue
         graded.append((path, decide(loaded.probabilities([pixels])[0], settings.manual_below)))
     if as_json:
-        typer.echo(
-            json.dumps({"model": {"name": version.name, "version": version.number}, "gradings": [_facts(*g) for g in graded]})
-        )
+        facts = {
+            "model": {"name": version.name, "version": version.number},
+            "gradings": [_facts(*one) for one in graded],
+            "failed": [_refusal(*one) for one in failed],
+        }
+        typer.echo(json.dumps(facts))
     else:
         _print(graded)
     for path, error in failed:
@@ -82,6 +73,10 @@ def _facts(path: Path, decision: Decision) -> dict[str, object]:
         "lane": decision.lane,
         "reasons": list(decision.reasons),
     }
+
+
+def _refusal(path: Path, error: SenkaError) -> dict[str, object]:
+    return {"file": str(path), "code": error.code, "detail": str(error)}
 
 
 def _print(graded: list[tuple[Path, Decision]]) -> None:

@@ -8,12 +8,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.card import read_card
+from models.card import card_of
+from models.graph import open_session
+from models.places import Places
 from models.repository import ModelRepository, Version
-from service.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-models_app = typer.Typer(no_args_is_help=True, help="Published models: list, show, publish, promote, roll back.")
+models_app = typer.Typer(
+    no_args_is_help=True, help="Published models: list, show, publish, promote, roll back.", epilog="Example: senka models list"
+)
 app.add_typer(models_app, name="models")
 
 
@@ -26,8 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 
 
 def _repository() -> ModelRepository:
-    settings = load_settings()
-    return ModelRepository(settings.models, settings.model_name)
+    return Places.load().repository
 
 
 def _facts(version: Version) -> dict[str, Any]:
@@ -48,10 +50,15 @@ def list_versions(as_json: Json = False) -> None:
 
 
 @models_app.command(epilog="Example: senka models show champion")
-def show(version: Annotated[str, typer.Argument(help="Number, champion or challenger.")] = "champion") -> None:
-    """The model card of a version, as JSON."""
-    found = _repository().get(version)
-    typer.echo(json.dumps({**_facts(found), "card": read_card(found.path).model_dump(mode="json")}, indent=1))
+def show(
+    version: Annotated[str, typer.Argument(help="Number, champion or challenger.")] = "champion",
+    as_json: Annotated[bool, typer.Option("--json", help="On one line.")] = False,
+) -> None:
+    """The model card of a version, as JSON; refused when the file is not the one published."""
+    repository = _repository()
+    found = repository.get(version)
+    card = card_of(open_session(repository.load(found)))
+    typer.echo(json.dumps({**_facts(found), "card": card.model_dump(mode="json")}, indent=None if as_json else 1))
 
 
 @models_app.command(epilog="Example: senka models publish first.onnx --promote")
@@ -61,11 +68,17 @@ def publish(
     note: Annotated[str, typer.Option(help="Why; kept with the version.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Copy a model into the repository as the challenger."""
-    version = _repository().publish(model, note, promote)
-    role = "champion" if promote else "challenger"
-    text = f"Published {model} as {version.name} version {version.number}, {role}."
-    typer.echo(json.dumps(_facts(version)) if as_json else text)
+    """Copy a model into the repository as the challenger. The same file twice is one version."""
+    repository = _repository()
+    known = {version.number for version in repository.versions()}
+    version = repository.publish(model, note, promote)
+    aliases = repository.aliases()
+    role = "champion" if aliases.champion == version.number else "challenger"
+    if version.number in known:
+        text = f"{model} is {version.name} version {version.number} already, {role}."
+    else:
+        text = f"Published {model} as {version.name} version {version.number}, {role}."
+    typer.echo(json.dumps({**_facts(version), "alias": role}) if as_json else text)
 
 
 @models_app.command(epilog="Example: senka models promote challenger")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from service.settings import Settings, load_settings
+from service.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -43,11 +43,11 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on. Default: SENKA_PORT, 8000.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that grade. Default: SENKA_WORKERS, 1.")] = None,
 ) -> None:
-    """Grade over HTTP until stopped; listens once the champion is loaded and warm."""
+    """Grade over HTTP until stopped. Listens once the champion is warm; without a champion it answers 503 until there is one."""
     for name, value in (("SENKA_HOST", host), ("SENKA_PORT", port), ("SENKA_WORKERS", workers)):
         if value is not None:
             os.environ[name] = str(value)  # for the worker processes, which read the same settings
-    settings = load_settings()
+    settings = Settings.load()
     metrics_folder = None
     if settings.workers > 1:
         # Before anything imports prometheus-client: it decides then whether values live in memory or in files.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.errors import ModelNotFound, SenkaError
 from models.imaging import Pixels
-from models.repository import CHAMPION, ModelRepository, Version
+from models.repository import CHAMPION, Version
 from service.errors import ModelNotReady
 from service.grading import ModelRef
 from service.inference.batcher import GreedyBatcher
@@ -40,7 +40,7 @@ class Champion:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.repository = ModelRepository(settings.models, settings.model_name)
+        self.repository = settings.repository
         self._serving: Serving | None = None
         self._refused: tuple[Version, int] | None = None
         self._follower: asyncio.Task[None] | None = None

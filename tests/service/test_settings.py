@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from models.errors import InvalidSetting
 from service.cli import app
-from service.settings import InvalidSetting, Settings, load_settings
+from service.settings import Settings
 
 DOCUMENTED = {
     "DATABASE_URL", "IMAGE_STORE", "MODEL_REPOSITORY", "HOST", "PORT", "MAX_BATCH", "MAX_QUEUE_DELAY_MS", "MAX_QUEUE",
@@ -42,7 +43,7 @@ def test_a_description_is_one_sentence_and_no_setting_is_a_secret() -> None:
 
 
 def test_defaults_are_those_of_a_quiet_farm(home: Path) -> None:
-    settings = load_settings()
+    settings = Settings.load()
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
     assert settings.records_url == f"sqlite:///{home / 'senka.db'}"
     assert (settings.photographs, settings.models) == (home / "photographs", home / "models")
@@ -52,30 +53,41 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENKA_PORT", "8123")
     monkeypatch.setenv("SENKA_IMAGE_STORE", "/data/photographs")
     monkeypatch.setenv("SENKA_DATABASE_URL", "postgresql+psycopg://db/senka")
-    settings = load_settings()
+    settings = Settings.load()
     assert (settings.port, settings.photographs) == (8123, Path("/data/photographs"))
     assert settings.records_url == "postgresql+psycopg://db/senka"
 
 
 def test_the_environment_wins_over_the_file_and_arguments_over_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("senka.toml").write_text('port = 1111\nmax_batch = 3\nlane_colour = "unknown settings are for later versions"\n')
-    assert (load_settings().port, load_settings().max_batch) == (1111, 3)
+    Path("senka.toml").write_text("port = 1111\nmax_batch = 3\n")
+    assert (Settings.load().port, Settings.load().max_batch) == (1111, 3)
     monkeypatch.setenv("SENKA_PORT", "2222")
-    assert (load_settings().port, load_settings().max_batch) == (2222, 3)
+    assert (Settings.load().port, Settings.load().max_batch) == (2222, 3)
     assert Settings(port=3333).port == 3333
+
+
+def test_a_misspelt_line_of_the_file_is_named() -> None:
+    Path("senka.toml").write_text("max_bach = 64\n")
+    with pytest.raises(InvalidSetting, match=r"senka\.toml: there is no setting 'max_bach'"):
+        Settings.load()
+
+
+def test_a_tilde_is_the_users_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENKA_HOME", "~/grading")
+    assert Settings.load().home == Path.home() / "grading"
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_a_variable_that_is_set_but_empty_is_the_default(home: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    expected = getattr(load_settings(), name)
+    expected = getattr(Settings.load(), name)
     if name != "home":
         monkeypatch.setenv(f"SENKA_{name.upper()}", "")
-        assert getattr(load_settings(), name) == expected
+        assert getattr(Settings.load(), name) == expected
 
 
 def test_empty_folders_in_the_file_are_the_default(home: Path) -> None:
     Path("senka.toml").write_text('image_store = ""\nmodel_repository = ""\ndatabase_url = ""\n')
-    settings = load_settings()
+    settings = Settings.load()
     assert (settings.photographs, settings.models) == (home / "photographs", home / "models")
     assert settings.records_url == f"sqlite:///{home / 'senka.db'}"
 
@@ -96,7 +108,7 @@ def test_empty_folders_in_the_file_are_the_default(home: Path) -> None:
 def test_a_wrong_value_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"SENKA_{name.upper()}", value)
     with pytest.raises(InvalidSetting, match=f"^SENKA_{name.upper()}: .*{value}") as refusal:
-        load_settings()
+        Settings.load()
     assert "\n" not in str(refusal.value)
     with pytest.raises(ValidationError):
         Settings()
@@ -105,12 +117,12 @@ def test_a_wrong_value_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, nam
 def test_a_broken_file_is_named() -> None:
     Path("senka.toml").write_text("port = \n")
     with pytest.raises(InvalidSetting, match=r"senka\.toml is not valid TOML"):
-        load_settings()
+        Settings.load()
 
 
 def test_the_command_says_which_setting_is_wrong_and_exits_1() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "service.cli", "models", "list"],
+        [sys.executable, "-m", "service.cli", "grade", "photo.jpg"],
         env={"SENKA_MAX_BATCH": "many", "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from models.errors import GradeSetMismatch, ModelNotFound
+from models.errors import DataError
 from tests.training.small import bars, config
 from training.calibrate import expected_calibration_error, fit_temperature
 from training.evaluate import evaluate
@@ -52,19 +52,28 @@ def test_evaluate_scores_the_file_as_it_serves(tmp_path):
     run = fit(config(epochs=25), bars(150), tmp_path / "run")
     export(run, tmp_path / "model.onnx")
     seen = []
-    scores = evaluate(tmp_path / "model.onnx", bars(90, seed=4), tmp_path / "report.html", advance=seen.append)
+    scores = evaluate(
+        (tmp_path / "model.onnx").read_bytes(), "model.onnx", bars(90, seed=4), tmp_path / "report.html", advance=seen.append
+    )
     assert scores.images == sum(seen) == 90
     assert scores.accuracy >= 0.85
     assert (tmp_path / "report.html").read_text().count("<figure>") == 90 - round(90 * scores.accuracy)
 
 
 def test_evaluate_names_what_is_wrong(tmp_path):
-    with pytest.raises(ModelNotFound):
-        evaluate(tmp_path / "none.onnx", bars())
     run = fit(config(epochs=1), bars(), tmp_path / "run")
     export(run, tmp_path / "model.onnx")
     from training.sources import LabelledSet, Sample
 
     other = LabelledSet("other", tuple(Sample(s.name, "BL", pixels=s.pixels) for s in bars().samples))
-    with pytest.raises(GradeSetMismatch, match="BL"):
-        evaluate(tmp_path / "model.onnx", other)
+    with pytest.raises(DataError, match="labelled BL; the model knows 2L M 2S"):
+        evaluate((tmp_path / "model.onnx").read_bytes(), "model.onnx", other)
+    with pytest.raises(DataError, match="no images"):
+        evaluate((tmp_path / "model.onnx").read_bytes(), "model.onnx", LabelledSet("none", ()))
+
+
+def test_a_handful_of_images_cannot_make_the_model_certain():
+    logits = np.eye(9) * 3.0
+    found = fit_temperature(logits, np.arange(9))
+    assert 0.2 < found.temperature < 1
+    assert softmax(logits / found.temperature, axis=1).max() < 0.9999

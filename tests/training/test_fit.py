@@ -101,9 +101,27 @@ def test_never_writes_over_another_run(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_the_order_of_the_images_decides_nothing(tmp_path):
+    first = fit(config(epochs=2), bars(), tmp_path / "a")
+    turned = LabelledSet("bars", bars().samples[::-1])
+    assert_same(first, fit(config(epochs=2), turned, tmp_path / "b"))
+
+
+def test_a_regrouped_set_is_another_set(tmp_path):
+    fit(config(epochs=1), bars(), tmp_path / "run")
+    regrouped = LabelledSet("bars", tuple(Sample(s.name, s.grade, pixels=s.pixels, group="one") for s in bars().samples))
+    assert regrouped.sha256 != bars().sha256
+
+
+def test_a_batch_of_one_never_happens(tmp_path):
+    run = fit(config(epochs=1, batch_size=25), bars(), tmp_path / "run")  # 51 images: 2 x 25 and one over
+    assert run.metrics().scores.images == 9
+
+
 def test_too_few_images_and_one_grade_are_named(tmp_path):
     with pytest.raises(DataError, match="do not fill a batch of 64"):
         fit(config(batch_size=64), bars(), tmp_path / "a")
+    assert not (tmp_path / "a").exists()  # so that the same command works once it is mended
     lonely = LabelledSet("one", tuple(s for s in bars().samples if s.grade == "M"))
     with pytest.raises(DataError, match="at least two grades"):
         fit(config(), lonely, tmp_path / "b")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from models.errors import UnknownSource
+from models.errors import DataError, UnknownSource
 from training.sources import cucumber9, folders, mnist, safe_tar
 from training.sources.samples import LabelledSet, Sample, Split
 
@@ -35,6 +35,10 @@ def load(source: str | Path, split: Split = "all") -> LabelledSet:
 
 def load_all(sources: Sequence[str | Path], split: Split = "all") -> LabelledSet:
     """Several sources as one set; names get their source's name in front. Raises as `load`, and DataError for no source."""
+    places = [Path(source).resolve() for source in sources]
+    twice = {str(place) for place in places if places.count(place) > 1}
+    if twice:
+        raise DataError(f"{', '.join(sorted(twice))} is named twice: an image would stand on both sides of a split.")
     return LabelledSet.merged(load(source, split) for source in sources)
 
 

@@ -20,6 +20,7 @@ from models.grades import GRADES
 from training.sources import safe_pickle, safe_tar
 from training.sources.samples import LabelledSet, Sample, Split
 
+ATTRIBUTION: Final = "CUCUMBER-9 (https://github.com/workpiles/CUCUMBER-9) by Makoto Koike (workpiles), CC BY 4.0"
 SOURCE_ORDER: Final = ("2L", "BM", "BL", "M", "S", "L", "2S", "BS", "C")
 """What the class ids 0 to 8 mean where a copy has no `batches.meta`; measured length and bend of the grades agree with it."""
 SIDE_PX: Final = 32
@@ -55,7 +56,8 @@ def read(path: Path, split: Split = "all") -> LabelledSet:
         samples.extend(_samples(batch, data, [names[label] for label in labels]))
     if len(widths) > 1:
         raise DataError(f"{path} mixes prototype 1 and prototype 2; keep their batches apart.", widths=sorted(widths))
-    return LabelledSet(path.resolve().name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar"), tuple(samples))
+    name = path.resolve().name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
+    return LabelledSet(name, tuple(samples), ATTRIBUTION)
 
 
 def _is_batch(name: str) -> bool:

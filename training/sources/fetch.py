@@ -19,7 +19,6 @@ from typing import Final
 from models.errors import DataError
 
 BASE_URL: Final = "https://raw.githubusercontent.com/workpiles/CUCUMBER-9/master"
-LICENCE: Final = "CUCUMBER-9 (https://github.com/workpiles/CUCUMBER-9) by Makoto Koike (workpiles), CC BY 4.0"
 MAX_BYTES: Final = 512 * 1024 * 1024
 TIMEOUT_S: Final = 30.0
 """Longest silence of the server, not the longest download."""

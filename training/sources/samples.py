@@ -93,6 +93,8 @@ class LabelledSet:
 
     name: str
     samples: tuple[Sample, ...]
+    attribution: str = ""
+    """Whom to name wherever an image of the set is shown; empty where nobody asks for it."""
 
     def __post_init__(self) -> None:
         names = Counter(sample.name for sample in self.samples)
@@ -116,9 +118,9 @@ class LabelledSet:
 
     @cached_property
     def sha256(self) -> str:
-        """sha256 over name, grade and content of every sample, hexadecimal; the order of the samples does not matter."""
+        """sha256 over name, grade, group and content of every sample, hexadecimal; their order does not matter."""
         content = hashlib.sha256()
-        for entry in sorted((sample.name, sample.grade, sample.digest()) for sample in self.samples):
+        for entry in sorted((sample.name, sample.grade, sample.group, sample.digest()) for sample in self.samples):
             content.update(json.dumps(entry).encode() + b"\n")  # JSON: no two lists of names can be written alike
         return content.hexdigest()
 
@@ -148,7 +150,8 @@ class LabelledSet:
             for sample in source.samples:
                 name = f"{prefix}/{sample.name}"
                 samples.append(replace(sample, name=name, group=name if sample.group == sample.name else sample.group))
-        return cls("+".join(source.name for source in listed), tuple(samples))
+        names = "+".join(source.name for source in listed)
+        return cls(names, tuple(samples), "; ".join(sorted({source.attribution for source in listed} - {""})))
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import DataError
-from training.sources import fetch
+from training.sources import cucumber9, fetch
 
 CONTENT = bytes(range(256)) * 4000  # several pieces of a download
 
@@ -165,4 +165,4 @@ def test_ids_are_those_of_git(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     assert fetch.blob_id(tmp_path / "empty") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
     assert [blob.name for blob in fetch.CUCUMBER9] == ["cucumber-9-python.tar.gz", "cucumber-9-p2-python.tar.gz"]
-    assert "CC BY 4.0" in fetch.LICENCE
+    assert "CC BY 4.0" in cucumber9.ATTRIBUTION

@@ -1,0 +1,94 @@
+"""`senka models` and `senka grade`: the repository and a grader from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from service.cli import app
+from tests.service.models import make_model
+from tests.service.pictures import picture
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("SENKA_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+def senka(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def ok(*arguments: str) -> Result:
+    done = senka(*arguments)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def models() -> dict:
+    return json.loads(ok("models", "list", "--json").stdout)
+
+
+def test_publish_promote_and_roll_back():
+    for seed in (1, 2):
+        make_model(Path(f"{seed}.onnx"), seed=seed)
+    ok("models", "publish", "1.onnx", "--promote", "--note", "spring")
+    ok("models", "publish", "2.onnx")
+    assert (models()["champion"], models()["challenger"]) == (1, 2)
+    assert models()["versions"][0]["note"] == "spring"
+    ok("models", "promote", "challenger")
+    assert (models()["champion"], models()["challenger"]) == (2, None)
+    assert "version 1" in ok("models", "rollback").stdout
+    assert models()["champion"] == 1
+
+
+def test_publishing_the_champion_again_says_what_it_is():
+    make_model(Path("1.onnx"))
+    ok("models", "publish", "1.onnx", "--promote")
+    assert "is cucumber version 1 already, champion" in ok("models", "publish", "1.onnx").stdout
+    assert models()["challenger"] is None
+
+
+def test_show_refuses_a_file_that_was_changed(home):
+    make_model(Path("1.onnx"))
+    ok("models", "publish", "1.onnx", "--promote")
+    shown = json.loads(ok("models", "show", "--json").stdout)
+    assert shown["card"]["grades"][0] == "2L"
+    published = home / "models" / "cucumber" / "1" / "model.onnx"
+    published.write_bytes(published.read_bytes() + b"x")
+    done = senka("models", "show")
+    assert done.exit_code == 1
+    assert "is not the file that was published" in done.stderr
+
+
+def test_an_unknown_version_names_the_valid_ones():
+    make_model(Path("1.onnx"))
+    ok("models", "publish", "1.onnx")
+    done = senka("models", "promote", "7")
+    assert done.exit_code == 1
+    assert "It has: 1, challenger" in done.stderr
+
+
+def test_grade_tells_each_file_apart():
+    make_model(Path("m.onnx"))
+    Path("good.jpg").write_bytes(picture())
+    Path("bad.jpg").write_text("a shopping list")
+    done = senka("grade", "good.jpg", "bad.jpg", "gone.jpg", "--model", "m.onnx", "--json")
+    assert done.exit_code == 1
+    answer = json.loads(done.stdout)
+    assert [graded["file"] for graded in answer["gradings"]] == ["good.jpg"]
+    assert sum(answer["gradings"][0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert {failed["file"]: failed["code"] for failed in answer["failed"]} == {
+        "bad.jpg": "undecodable_image",
+        "gone.jpg": "unreadable_file",
+    }
+
+
+def test_grade_without_a_model_says_how_to_get_one():
+    Path("good.jpg").write_bytes(picture())
+    done = senka("grade", "good.jpg")
+    assert done.exit_code == 1
+    assert "senka models publish" in done.stderr
