@@ -1,11 +1,20 @@
-# `make demo` and `make test` do everything on a fresh machine with Python 3.11+: they build .venv when it is missing or stale.
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11+: they build .venv when it is missing, broken
+# or stale.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+PIP := $(BIN)/python -m pip
+RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .PHONY: demo test test-all check lock clean
+.NOTPARALLEL:  # under `make -j` too, one goal after another: all of them share .venv
+
+# An interpreter that is gone, or was replaced by another version, has no pip: what was installed for it counts for nothing.
+ifneq ($(shell $(BIN)/python -c 'import pip' 2>&1 || echo broken),)
+.PHONY: $(STAMP)
+endif
 
 demo: $(STAMP)  ## a simulated sorting line against a real service; ARGS=--once stops after the first round
 	$(BIN)/senka demo $(ARGS)
@@ -24,9 +33,13 @@ check: $(STAMP)  ## ruff, mypy strict, import rules
 
 # --no-deps: the lock is complete, so nothing is left to resolve
 $(STAMP): requirements.lock pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@if ! { $(BIN)/python $(RECENT) && $(PIP) --version; } >/dev/null 2>&1; then \
+	    $(PYTHON) $(RECENT) 2>/dev/null || \
+	        { echo "Senka needs Python 3.11 or newer, and $(PYTHON) is none. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
+	    $(PYTHON) -m venv --clear $(VENV); \
+	fi
+	$(PIP) install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(PIP) install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 lock:  ## the newest versions that pyproject.toml allows, names and versions only

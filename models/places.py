@@ -22,6 +22,8 @@ def _home(value: Any) -> Any:
 
 
 def _folder(value: Any) -> Any:
+    if isinstance(value, str) and "://" in value:
+        raise ValueError("object stores are not supported yet; name a folder")
     return None if value == "" else _home(value)
 
 

@@ -16,6 +16,7 @@ from models.errors import SenkaError
 from service import errors
 from service.api import events, grade, gradings, health, inference_protocol, models
 from service.api.context import Context
+from service.api.upload import Uploads
 from service.dashboard.routes import mount
 from service.events import Events
 from service.inference.reload import Champion
@@ -110,7 +111,8 @@ async def _assemble(settings: Settings) -> Context:
     pipeline = Pipeline(settings, champion, records)
     feed = Events(records, champion)
     pipeline.on_recorded = feed.nudge
-    return Context(settings, champion, records, pipeline, feed)
+    uploads = Uploads(settings.max_body_bytes, settings.max_held_bytes, settings.body_timeout_ms)
+    return Context(settings, champion, records, pipeline, feed, uploads)
 
 
 def _drain(context: Context) -> None:

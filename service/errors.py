@@ -1,5 +1,6 @@
 """The service's own errors, and the one place that maps every error to RFC 9457 `application/problem+json`."""
 
+import re
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -36,6 +37,27 @@ class Overloaded(SenkaError):
         super().__init__(f"{waiting} photographs are waiting already. Send it again later, or slow down.", waiting=waiting)
 
 
+class UploadsFull(Overloaded):
+    def __init__(self, limit_bytes: int) -> None:
+        SenkaError.__init__(
+            self, f"Photographs of {limit_bytes:,} bytes are held already. Send it again later.", limit_bytes=limit_bytes
+        )
+
+
+class BodyTimeout(SenkaError):
+    code = "body_timeout"
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"The body did not arrive within {limit_s:g} s. Send it again.", limit_s=limit_s)
+
+
+class RecordsUnavailable(SenkaError):
+    code = "records_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The grading could not be put on record ({reason}). Send the photograph again later.")
+
+
 class Draining(SenkaError):
     code = "draining"
 
@@ -70,6 +92,8 @@ STATUS: Final[dict[str, int]] = {
     "too_many_pixels": 422,
     "invalid_request": 422,
     "body_too_large": 413,
+    "body_timeout": 408,
+    "records_unavailable": 503,
     "overloaded": 503,
     "draining": 503,
     "model_not_ready": 503,
@@ -92,6 +116,11 @@ def _words(error: dict[str, Any]) -> str:
     return "there is no such parameter; /openapi.json lists them" if error["type"] == "extra_forbidden" else str(error["msg"])
 
 
+def _valid(error: dict[str, Any]) -> list[str]:
+    """The values that a parameter of few values takes."""
+    return re.findall(r"'([^']*)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
+
+
 def install(app: FastAPI) -> None:
     """Map every exception that leaves a route."""
 
@@ -102,7 +131,8 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         found = [f"{'.'.join(str(part) for part in e['loc'][1:]) or e['loc'][0]}: {_words(e)}" for e in error.errors()]
-        return problem(422, "invalid_request", "; ".join(found), errors=found)
+        valid = [name for e in error.errors() for name in _valid(e)]
+        return problem(422, "invalid_request", "; ".join(found), errors=found, **({"valid": valid} if valid else {}))
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101

@@ -110,10 +110,21 @@ class CountRequests:
             await self.app(scope, receive, send)
             return
 
+        answered = False
+
+        def count(status: int) -> None:
+            REQUESTS.labels(getattr(scope.get("route"), "path", "other"), str(status)).inc()
+
         async def counted(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "other")
-                REQUESTS.labels(route, str(message["status"])).inc()
+                answered = True
+                count(message["status"])
             await send(message)
 
-        await self.app(scope, receive, counted)
+        try:
+            await self.app(scope, receive, counted)
+        except Exception:
+            if not answered:
+                count(500)  # our own bugs are answered outside of every middleware
+            raise

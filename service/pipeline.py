@@ -11,7 +11,7 @@ from typing import Final
 
 from models.imaging import ImageHeader, ImageLimits, Pixels, decode, read_header
 from service.decision import MISSED, Decision, decide
-from service.errors import Draining, Overloaded
+from service.errors import Draining, Overloaded, RecordsUnavailable
 from service.grading import Grading, Origin, new_id
 from service.inference.batcher import GreedyBatcher
 from service.inference.reload import Champion, Serving
@@ -21,6 +21,8 @@ from service.settings import Settings
 
 INLINE_PIXELS: Final = 300 * 300
 """A JPEG up to this size decodes in about the time that handing it to a thread takes, so it does so on the event loop."""
+INLINE_BYTES: Final = 256 * 1024
+"""More than that is hashed and decoded in a thread, however few pixels it declares."""
 RECORD_BATCH: Final = 128
 LATE_MS: Final = 10.0
 """By so much a busy event loop may be late with an answer; it is set aside of every deadline."""
@@ -45,7 +47,11 @@ class Pipeline:
         self._limits = ImageLimits(settings.max_pixels)
         self._decoders = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))), thread_name_prefix="decode")
         # One commit for everything that was graded while the last commit was written.
-        self._recorder = GreedyBatcher[Entry, None](records.add, RECORD_BATCH, 4 * settings.max_queue) if records else None
+        self._recorder = (
+            GreedyBatcher[Entry, None](records.add, RECORD_BATCH, 4 * settings.max_queue, isolate=_is_its_own)
+            if records
+            else None
+        )
         self._decoding = self._open = 0
         self._all_answered = asyncio.Event()
         self._record_ms = 5.0  # what a commit has taken lately, at its slowest
@@ -55,7 +61,8 @@ class Pipeline:
     async def grade(self, data: bytes, order: Order = Order(), started: float | None = None) -> Grading:
         """Grade one photograph and put it on record; `started` is the `time.perf_counter` of its first byte.
 
-        After the deadline nobody waits: the answer is the manual lane. Raises ImageError, Overloaded, Draining, ModelNotReady.
+        After the deadline the network is not waited for: the answer is the manual lane. Raises ImageError, Overloaded, Draining,
+        ModelNotReady, and RecordsUnavailable when the grading is not on record: it was not answered then, and may be sent again.
         """
         if self.draining:
             raise Draining
@@ -96,11 +103,11 @@ class Pipeline:
             reasons=decision.reasons,
             timing_ms={name: round(value, 3) for name, value in timing.items()},
             batch_size=batch_size,
-            photograph=self._key(data, header) if keeps else None,
+            photograph=await self._key(data, header) if keeps else None,
         )
         if keeps:
             await self._record(Entry(grading, data if grading.photograph else None))
-        _count(grading, timing, started)
+        _count(grading, timing, started, order.dry_run)
         return grading
 
     async def close(self) -> None:
@@ -137,7 +144,7 @@ class Pipeline:
         def prepare() -> Pixels:
             return spec.from_pixels(decode(data, header, spec.decode_size(header.width, header.height)))
 
-        if header.format == "jpeg" and header.width * header.height <= INLINE_PIXELS:
+        if header.format == "jpeg" and header.width * header.height <= INLINE_PIXELS and len(data) <= INLINE_BYTES:
             return prepare()
         if self._decoding >= self._settings.max_queue:
             raise Overloaded(self._decoding)
@@ -147,10 +154,13 @@ class Pipeline:
         finally:
             self._decoding -= 1
 
-    def _key(self, data: bytes, header: ImageHeader) -> str | None:
+    async def _key(self, data: bytes, header: ImageHeader) -> str | None:
         if self._records is None or self._settings.keep == "none":
             return None
-        return self._records.photographs.key(data, header.format)
+        key = self._records.photographs.key
+        if len(data) <= INLINE_BYTES:
+            return key(data, header.format)
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, key, data, header.format)
 
     async def _record(self, entry: Entry) -> None:
         assert self._recorder is not None  # noqa: S101 - asked by the caller
@@ -163,10 +173,18 @@ class Pipeline:
         self.on_recorded()
 
 
-def _count(grading: Grading, timing: dict[str, float], started: float) -> None:
+def _is_its_own(error: Exception) -> bool:
+    """Whether an entry failed for a reason of its own. A database that is away fails them all: trying each would take ages."""
+    return not isinstance(error, RecordsUnavailable)
+
+
+def _count(grading: Grading, timing: dict[str, float], started: float, dry_run: bool) -> None:
     for name in ("decode", "queue", "infer"):
-        STAGE_SECONDS.labels(name).observe(timing[name] / 1e3)
+        if timing[name]:  # a stage that a late photograph never reached took no time that means anything
+            STAGE_SECONDS.labels(name).observe(timing[name] / 1e3)
     STAGE_SECONDS.labels("total").observe(time.perf_counter() - started)
+    if dry_run:
+        return
     GRADINGS.labels(grading.grade or "none", grading.lane, line_label(grading.origin.line)).inc()
     if grading.confidence is not None:
         CONFIDENCE.observe(grading.confidence)

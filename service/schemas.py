@@ -1,10 +1,11 @@
 """The JSON of the contract, for OpenAPI and for checking it in tests. Answers are not built from these: that costs too much
 on the grading path; a test compares the two."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _utc(value: datetime) -> datetime:
@@ -14,7 +15,17 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("the time is out of range") from None
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+def _rfc3339(value: Any) -> Any:
+    """Text in the form of RFC 3339 only; pydantic would take a bare number for seconds since 1970 too."""
+    if not isinstance(value, str):
+        return value
+    text = re.sub(r" (\d\d:\d\d)$", r"+\1", value)  # a + that was not percent-encoded arrives as a space
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", text):
+        raise ValueError("not a time of RFC 3339, such as 2026-11-23T02:11:00Z")
+    return text
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_utc)]
 """A time with its offset, as RFC 3339 writes it; in UTC from here on."""
 
 

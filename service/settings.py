@@ -17,7 +17,7 @@ class Settings(Places):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets cameras on the network in.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Processes that grade; one for each core on a busy line.")
-    database_url: str = Field("", description="SQLAlchemy URL of the records; empty is SQLite in SENKA_HOME.")
+    database_url: str = Field("", description="SQLAlchemy URL of the records, so far SQLite alone; empty is SENKA_HOME.")
     image_store: Folder = Field(None, description="Folder of the photographs; empty is `photographs` in SENKA_HOME.")
     providers: Literal["auto", "cuda", "tensorrt", "cpu"] = Field(
         "auto",
@@ -37,6 +37,12 @@ class Settings(Places):
     )
     max_body_bytes: int = Field(
         16 * 2**20, ge=1024, description="Largest upload accepted; raise it for large uncompressed frames."
+    )
+    max_held_bytes: int = Field(
+        64 * 2**20, ge=1024, description="Bytes of photographs in memory at once before new ones are refused with 503."
+    )
+    body_timeout_ms: float = Field(
+        10_000.0, gt=0, description="A photograph that takes longer to arrive is refused with 408; raise it on a slow network."
     )
     max_pixels: int = Field(25_000_000, ge=1024, description="Largest photograph accepted; memory grows with it.")
     records: Literal["on", "off"] = Field("on", description="off grades without keeping anything, for load tests.")

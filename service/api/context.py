@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Depends, Request, Response
 
+from service.api.upload import Uploads
 from service.events import Events
 from service.inference.reload import Champion
 from service.pipeline import Pipeline
@@ -22,10 +23,11 @@ class Context:
     records: Records | None
     pipeline: Pipeline
     events: Events
+    uploads: Uploads
 
 
-def _context(request: Request) -> Context:
-    context: Context = request.app.state.context
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context  # async: a plain function would cost every request a hop to a thread
     return context
 
 

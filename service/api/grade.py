@@ -5,13 +5,11 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from models.imaging import MEDIA_TYPES
 from service.api.context import Parts, json_response
-from service.api.upload import photograph
 from service.grading import Origin
-from service.metrics import stage
 from service.pipeline import Order
 from service.schemas import GradingOut, Moment, Problem
 
@@ -40,14 +38,22 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
+def _named(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Name = Annotated[Annotated[str, Field(max_length=100)] | None, BeforeValidator(_named)]
+"""As a camera knows it; an empty one is none."""
+
+
 class GradeQuery(BaseModel):
     """A misspelt parameter is an error, not silence."""
 
     model_config = ConfigDict(extra="forbid")
 
-    camera: str | None = Field(None, max_length=100, description="name of the camera")
-    line: str | None = Field(None, max_length=100, description="name of the sorting line")
-    lot: str | None = Field(None, max_length=100, description="the lot on the line")
+    camera: Name = Field(None, description="name of the camera")
+    line: Name = Field(None, description="name of the sorting line")
+    lot: Name = Field(None, description="the lot on the line")
     captured_at: Moment | None = Field(None, description="RFC 3339 with its offset")
     deadline_ms: float | None = Field(None, gt=0, le=600_000, description="answer by then, from reception; default: the setting")
     crop: Literal["auto", "none"] = Field(
@@ -63,13 +69,12 @@ class GradeQuery(BaseModel):
 @router.post(
     "/grade",
     openapi_extra=_BODY,
-    responses={200: {"model": GradingOut}, **{code: {"model": Problem} for code in (413, 422, 503)}},
+    responses={200: {"model": GradingOut}, **{code: {"model": Problem} for code in (408, 413, 422, 503)}},
     response_class=Response,
 )
 async def grade(request: Request, parts: Parts, query: Annotated[GradeQuery, Query()]) -> Response:
     """Grade one photograph. On record before it is answered."""
     started = time.perf_counter()
-    with stage("read"):
-        data = await photograph(request, parts.settings.max_body_bytes)
-    grading = await parts.pipeline.grade(data, query.order(), started)
+    async with parts.uploads.photograph(request) as data:
+        grading = await parts.pipeline.grade(data, query.order(), started)
     return json_response(grading.to_json())

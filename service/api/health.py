@@ -37,3 +37,7 @@ async def metrics() -> Response:
     """Prometheus text, summed over all workers."""
     body, media_type = exposition()
     return Response(body, media_type=media_type)
+
+
+for _path, _probe in (("/health/live", live), ("/health/ready", ready)):  # some balancers probe with HEAD
+    router.head(_path, include_in_schema=False)(_probe)

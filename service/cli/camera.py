@@ -10,6 +10,8 @@ from models.errors import SenkaError
 from models.imaging import MEDIA_TYPES, sniff
 
 TRIES: Final = 20
+PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
 
 
 class LineStopped(SenkaError):
@@ -17,7 +19,10 @@ class LineStopped(SenkaError):
 
 
 class Camera:
-    """Posts to one service. 503 and a lost connection are tried again after a pause, as a camera should."""
+    """Posts to one service. 503 and a lost connection are tried again after a pause, as a camera should.
+
+    Where the connection was lost before the answer came, the photograph may be on record twice.
+    """
 
     def __init__(self, url: str, **query: str) -> None:
         address = urlsplit(url)
@@ -25,26 +30,46 @@ class Camera:
         self._path = "/v1/grade?" + urlencode(query)
 
     def post(self, photograph: bytes) -> dict[str, Any]:
-        """One grading. Raises LineStopped when the service refuses the photograph or stays away."""
-        headers = {"Content-Type": MEDIA_TYPES[sniff(photograph) or "jpeg"]}
+        """One grading. Raises LineStopped when the service refuses the photograph or stays away.
+
+        Whether the bytes are a photograph is the service's to say: of an unknown format they are sent like any others.
+        """
+        headers = {"Content-Type": MEDIA_TYPES.get(sniff(photograph) or "", "application/octet-stream")}
         problem = ""
         for _ in range(TRIES):
             try:
                 self._connection.request("POST", self._path, photograph, headers)
                 response = self._connection.getresponse()
-                answer: dict[str, Any] = json.loads(response.read())
+                body = response.read()
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
-                problem = str(error)
-                time.sleep(0.5)
+                problem = str(error) or type(error).__name__
+                time.sleep(PAUSE_S)
                 continue
-            if response.status == 200:
+            answer = _object(body)
+            if response.status == 200 and answer:
                 return answer
-            problem = f"{response.status} {answer.get('detail')}"
+            problem = f"{response.status} {answer.get('detail') or response.reason}"
             if response.status != 503:
                 break
-            time.sleep(float(response.headers.get("Retry-After", "1")))
+            time.sleep(_pause_s(response.headers.get("Retry-After")))
         raise LineStopped(f"The service does not grade: {problem}")
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object of an answer; empty for anything else, as a proxy on the way may send it."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _pause_s(retry_after: str | None) -> float:
+    """Seconds of a Retry-After; a date, or none, is the usual pause."""
+    if retry_after is None or not retry_after.isdecimal():
+        return PAUSE_S
+    return min(float(retry_after), LONGEST_PAUSE_S)

@@ -12,7 +12,7 @@ from service.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 
-GRACE_S: Final = 30
+GRACE_S: Final = 8
 """How long open requests may take to finish after a stop was asked for."""
 WORKER_ANSWERS_WITHIN_S: Final = 10
 """After that a worker counts as hung and is replaced. A small box that starts several at once needs its time."""
@@ -66,6 +66,7 @@ def _run(settings: Settings) -> None:
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
+    from service.protocol import BoundedHttpProtocol
     from service.records.database import migrate, open_database
 
     config = uvicorn.Config(
@@ -75,6 +76,7 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         access_log=False,
+        http=BoundedHttpProtocol,
         log_config=LOGGING,
         timeout_graceful_shutdown=GRACE_S,
         timeout_worker_healthcheck=WORKER_ANSWERS_WITHIN_S,

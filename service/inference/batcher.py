@@ -40,6 +40,7 @@ class _Waiting(Generic[Item, Result]):
 class GreedyBatcher(Generic[Item, Result]):
     """Runs `run(items) -> results` (same length and order) in one thread of its own, one batch at a time.
 
+    When a batch fails, its items are run one by one, unless `isolate(error)` says that the failure is no single item's.
     `watch(depth, size)` hears the queue's depth on each submit (size 0) and the size of each batch.
     """
 
@@ -50,8 +51,9 @@ class GreedyBatcher(Generic[Item, Result]):
         max_queue: int,
         max_queue_delay_ms: float = 0.0,
         watch: Callable[[int, int], None] = lambda depth, size: None,
+        isolate: Callable[[Exception], bool] = lambda error: True,
     ) -> None:
-        self._run, self._watch = run, watch
+        self._run, self._watch, self._isolate = run, watch, isolate
         self._max_batch, self._max_queue = max_batch, max_queue
         self._delay_s = max_queue_delay_ms / 1e3
         self._queue: deque[_Waiting[Item, Result]] = deque()
@@ -133,9 +135,10 @@ class GreedyBatcher(Generic[Item, Result]):
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(batch)} items went in, {len(results)} results came out")
         except Exception as error:  # whatever one item raised must reach its own caller and no other
-            if len(batch) == 1:
-                if not batch[0].future.done():
-                    batch[0].future.set_exception(error)
+            if len(batch) == 1 or not self._isolate(error):
+                for waiting in batch:
+                    if not waiting.future.done():
+                        waiting.future.set_exception(error)
                 return
             for waiting in batch:
                 if not waiting.future.done():

@@ -1,5 +1,7 @@
 """The engine, and the schema brought up to date."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,8 +11,10 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
+from models.durable import locked
 from models.errors import SenkaError
 
+BUSY_TIMEOUT_S: Final = 5.0
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -31,12 +35,16 @@ def open_database(url: str) -> Engine:
 
 def _open(parsed: URL) -> Engine:
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        kind = parsed.get_backend_name()
+        raise DatabaseUnavailable(
+            f"SENKA_DATABASE_URL or SENKA_HOME cannot be used: records live in SQLite, not {kind}."
+        )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    # 30 s: several workers commit to one file, and SQLite lets one of them write at a time
-    engine = create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False})
+    # Several workers commit to one file, and SQLite lets one of them write at a time
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
 
 
@@ -45,7 +53,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     try:
-        with engine.begin() as connection:
+        with _alone(engine), engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
     except DatabaseError as error:
@@ -55,7 +63,19 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         raise DatabaseUnavailable(f"The records were written by another version of Senka: {error}.") from error
 
 
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Two processes that start together must not migrate one file at the same time."""
+    name = engine.url.database
+    if not name or name == ":memory:" or engine.url.get_backend_name() != "sqlite":
+        yield
+        return
+    with locked(Path(f"{name}.migrating")):
+        yield
+
+
 def _configure_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver's own idea of transactions leaves tables and indices out
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
     cursor.execute("PRAGMA synchronous=FULL")  # a commit that was acknowledged survives a power cut

@@ -23,7 +23,7 @@ class PhotographStore:
     def put(self, key: str, data: bytes) -> None:
         """Hand a photograph to the operating system: it survives this process, if not a power cut in the next second."""
         path = self._path(key)
-        if path.exists():
+        if path.is_file() and path.stat().st_size == len(data):  # another size was cut off by a power cut: mend it
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, Select, func, insert, select
+from sqlalchemy.exc import OperationalError
 
 from models.grades import GRADES
+from service.errors import RecordsUnavailable
 from service.grading import Grading, ModelRef, Origin, rfc3339
 from service.records.photographs import PhotographStore
 from service.records.tables import gradings
@@ -76,8 +78,11 @@ class Records:
         for entry in entries:
             if entry.photograph is not None and entry.grading.photograph is not None:
                 self.photographs.put(entry.grading.photograph, entry.photograph)
-        with self.engine.begin() as connection:
-            connection.execute(insert(gradings), [_to_row(entry.grading) for entry in entries])
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(insert(gradings), [_to_row(entry.grading) for entry in entries])
+        except OperationalError as error:  # locked for too long, full, or gone
+            raise RecordsUnavailable(str(error.orig)) from error
         return [None] * len(entries)
 
     def get(self, grading_id: str) -> Grading | None:

@@ -19,10 +19,18 @@ export function tally() {
     }
     fill(at("tally-manual"), stats.manual, stats.total ? stats.manual / stats.total : 0);
     at("tally-total").textContent = count(stats.total);
-    at("tally-since").textContent = stats.first_received_at ? words.since(clock(Date.parse(stats.first_received_at), 2)) : "";
+    at("tally-since").textContent = stats.first_received_at ? words.since(since(Date.parse(stats.first_received_at))) : "";
     at("tally-pace").textContent = count(Math.round(stats.per_minute));
     at("tally-sure").textContent = stats.total && stats.mean_confidence !== null ? words.percent(stats.mean_confidence) : words.none;
   };
+}
+
+/** The time of day, with the date where that is not today: the counts reach back to the first fruit on record. */
+function since(moment) {
+  const day = new Date(moment);
+  const today = day.toDateString() === new Date().toDateString();
+  const date = `${day.getFullYear()}-${String(day.getMonth() + 1).padStart(2, "0")}-${String(day.getDate()).padStart(2, "0")}`;
+  return today ? clock(moment, 2) : `${date} ${clock(moment, 2)}`;
 }
 
 function fill(row, number, share) {

@@ -11,7 +11,8 @@ from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from service.api.upload import photograph
+from service.api.upload import Uploads
+from service.errors import BodyTimeout, UploadsFull
 from service.schemas import GradingOut
 from tests.service.pictures import FORMATS, declares, picture
 from tests.service.running import Running, until
@@ -273,28 +274,56 @@ async def test_a_service_that_stops_is_503_draining(service: Service) -> None:
 class TestUpload:
     """The upload itself, fed by hand."""
 
+    def setup_method(self) -> None:
+        self.uploads = Uploads(1000, 1500, body_timeout_ms=20_000)
+
+    async def take(self, request: Request) -> bytes:
+        async with self.uploads.photograph(request) as data:
+            return data
+
     @staticmethod
-    def request(chunks: Iterator[dict[str, Any]], **headers: str) -> Request:
+    def request(chunks: Iterator[dict[str, Any]], *, stall: bool = False, **headers: str) -> Request:
         async def receive() -> dict[str, Any]:
-            return next(chunks)
+            if stall and (given := next(chunks, None)) is None:
+                await asyncio.sleep(60)
+            return given if stall else next(chunks)
 
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         return Request({"type": "http", "method": "POST", "path": "/", "headers": raw}, receive)
 
     async def test_a_declared_size_is_refused_before_anything_is_read(self) -> None:
         with pytest.raises(Exception, match=r"larger than 1,000 bytes"):
-            await photograph(self.request(iter(()), content_length="1001"), 1000)
+            await self.take(self.request(iter(()), content_length="1001"))
 
     async def test_an_undeclared_size_is_refused_as_soon_as_it_is_too_large(self) -> None:
         chunks = iter([{"type": "http.request", "body": bytes(600), "more_body": True}] * 100)
         with pytest.raises(Exception, match=r"larger than 1,000 bytes"):
-            await photograph(self.request(chunks), 1000)
+            await self.take(self.request(chunks))
         assert len(list(chunks)) == 98
+        assert self.uploads.held_bytes == 0
 
     async def test_a_camera_that_hangs_up_is_a_disconnect(self) -> None:
         chunks = iter([{"type": "http.request", "body": b"abc", "more_body": True}, {"type": "http.disconnect"}])
         with pytest.raises(ClientDisconnect):
-            await photograph(self.request(chunks), 1000)
+            await self.take(self.request(chunks))
+        assert self.uploads.held_bytes == 0
+
+    async def test_what_all_requests_hold_together_is_bounded(self) -> None:
+        async with self.uploads.photograph(self.request(iter([{"type": "http.request", "body": bytes(900)}]))):
+            assert self.uploads.held_bytes == 900
+            with pytest.raises(UploadsFull, match="1,500 bytes are held"):
+                await self.take(self.request(iter([{"type": "http.request", "body": bytes(700)}])))
+            assert self.uploads.held_bytes == 900
+        await self.take(self.request(iter([{"type": "http.request", "body": bytes(700)}])))
+
+    async def test_a_body_that_never_ends_is_not_waited_for(self) -> None:
+        slow = Uploads(1000, 1500, body_timeout_ms=50)
+        with pytest.raises(BodyTimeout, match=r"within 0\.05 s"):
+            async with slow.photograph(
+                self.request(iter([{"type": "http.request", "body": b"x", "more_body": True}]), stall=True)
+            ):
+                pass
+        assert slow.held_bytes == 0
 
 
 def test_the_parser_of_multipart_still_takes_our_arguments() -> None:

@@ -237,7 +237,7 @@ async def test_the_schema_is_valid_and_complete(service: Service) -> None:
     post = document["paths"]["/v1/grade"]["post"]
     assert set(post["requestBody"]["content"]) == {"image/jpeg", "image/png", "image/webp", "image/bmp", "multipart/form-data"}
     assert {p["name"] for p in post["parameters"]} == {"camera", "line", "lot", "captured_at", "deadline_ms", "crop", "dry_run"}
-    assert set(post["responses"]) == {"200", "413", "422", "503"}
+    assert set(post["responses"]) == {"200", "408", "413", "422", "503"}
     assert document["components"]["schemas"]["GradingOut"]["example"]["grade"] == "2L"
     assert set(document["components"]["schemas"]["GradingOut"]["properties"]) == set(GradingOut.model_fields)
     for path, operations in document["paths"].items():
@@ -316,6 +316,8 @@ async def test_a_model_error_of_ours_is_500_with_its_words(service: Service, mon
 def test_every_error_of_the_contract_has_its_status() -> None:
     assert STATUS == {
         "empty_body": 422, "undecodable_image": 422, "too_many_pixels": 422, "invalid_request": 422, "body_too_large": 413,
+        "body_timeout": 408,
+        "records_unavailable": 503,
         "overloaded": 503, "draining": 503, "model_not_ready": 503,
         "grading_not_found": 404, "photograph_not_kept": 404, "model_not_found": 404,
     }  # fmt: skip
