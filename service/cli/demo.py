@@ -45,8 +45,7 @@ READY_WITHIN_S: Final = 30
 STOPS_WITHIN_S: Final = 40
 """More than the service gives its open requests."""
 MAX_PORT: Final = 65535
-# -P: the folder that the commands run in holds `models`, the repository, which would be taken for our package of that name
-COMMAND: Final = (sys.executable, "-P", "-m", "service.cli")
+COMMAND: Final = (sys.executable, "-m", "service.cli")
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG: Final = 1
 
@@ -274,6 +273,7 @@ def _step(number: str, text: str) -> None:
 def _environment(home: Path) -> dict[str, str]:
     """The user's, but for settings that would lead out of the demo's folder, and with the code that runs here."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("SENKA_")}
+    # by its path: the folder that the commands run in holds `models`, the repository, which an import may take for our package
     code = [str(Path(__file__).parents[2]), *filter(None, [kept.get("PYTHONPATH")])]
     return {**kept, "SENKA_HOME": str(home), "PYTHONPATH": os.pathsep.join(code)}
 
