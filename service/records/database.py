@@ -36,9 +36,7 @@ def open_database(url: str) -> Engine:
 def _open(parsed: URL) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         kind = parsed.get_backend_name()
-        raise DatabaseUnavailable(
-            f"SENKA_DATABASE_URL or SENKA_HOME cannot be used: records live in SQLite, not {kind}."
-        )
+        raise DatabaseUnavailable(f"SENKA_DATABASE_URL or SENKA_HOME cannot be used: records live in SQLite, not {kind}.")
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     # Several workers commit to one file, and SQLite lets one of them write at a time

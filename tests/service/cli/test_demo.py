@@ -185,10 +185,13 @@ def test_a_senka_toml_of_the_caller_leads_no_command_elsewhere(tmp_path, monkeyp
 def test_the_model_repository_is_not_taken_for_our_package_models(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "COMMAND", (sys.executable, "-c", "import models; print(models.__file__)"))
     (tmp_path / "models").mkdir()
-    with (tmp_path / "lock").open("w") as lock, Children(tmp_path, lock.fileno()) as children:
-        with children.start("any", stdout=subprocess.PIPE) as child:
-            assert child.stdout
-            assert child.stdout.read().strip() == models.__file__
+    with (
+        (tmp_path / "lock").open("w") as lock,
+        Children(tmp_path, lock.fileno()) as children,
+        children.start("any", stdout=subprocess.PIPE) as child,
+    ):
+        assert child.stdout
+        assert child.stdout.read().strip() == models.__file__
 
 
 def test_every_command_runs_in_the_demos_folder(start, tmp_path):
