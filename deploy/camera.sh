@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The smallest camera. One pass over a folder: posts each photograph (*.jpg) once and moves it to FOLDER/done; one that the
-# service refuses goes to FOLDER/refused, with the problem beside it. While the service is busy or away it tries again, for
-# RETRY_S seconds (60); what could not be delivered stays for the next run, and the exit code is 1.
+# The smallest camera. One pass over a folder: posts each photograph (jpg, jpeg, png, webp, bmp in any case) once and moves it to
+# FOLDER/done; one that the service refuses goes to FOLDER/refused, with the problem beside it. While the service is busy or away
+# it tries again, for RETRY_S seconds (60) in a pass; what was not delivered stays for the next one, and the exit code is 1.
 # When a connection breaks before the answer comes, the photograph is sent again and its fruit may be on record twice: the
 # service cannot tell a repetition until it supports idempotency keys.
 #   deploy/camera.sh FOLDER [http://127.0.0.1:8000] [LINE]
 set -euo pipefail
-shopt -s nullglob
+shopt -s nullglob nocaseglob
 folder=${1:?usage: camera.sh FOLDER [URL] [LINE]}
 url=${2:-http://127.0.0.1:8000}
 line=${3:-1}
@@ -16,16 +16,18 @@ mkdir -p "$folder/done" "$folder/refused"
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 undelivered=0
+retries=100
 
-for photograph in "$folder"/*.jpg; do
+for photograph in "$folder"/*.{jpg,jpeg,png,webp,bmp}; do
     name=${photograph##*/}
     # --retry repeats 503, waiting as long as Retry-After asks for; --retry-all-errors adds connections that fail or break
     if [[ ! -f $photograph || ! -r $photograph ]]; then
         status="not a readable file"
     else
-        status=$(curl --silent --show-error --max-time 10 --retry 100 --retry-max-time "${RETRY_S:-60}" --retry-all-errors \
+        status=$(curl --silent --show-error --max-time 10 --retry "$retries" --retry-max-time "${RETRY_S:-60}" --retry-all-errors \
             --output "$answer" --write-out '%{http_code}' \
-            --data-binary @"$photograph" -H 'Content-Type: image/jpeg' "$url/v1/grade?line=$line&camera=camera.sh") || status="no answer"
+            --data-binary @"$photograph" -H 'Content-Type: image/jpeg' --url-query "line=$line" --url-query "camera=camera.sh" \
+            "${url%/}/v1/grade") || status="no answer"
     fi
     case $status in
         2??)
@@ -35,6 +37,7 @@ for photograph in "$folder"/*.jpg; do
         401 | 403 | 404 | 408 | 429 | [!4]* | "")  # the address, the key or the service is at fault, not the photograph
             echo "camera.sh: $name was not delivered ($status); it stays." >&2
             undelivered=1
+            retries=0  # the others get one try each: a service that is away must not hold the pass for a minute a photograph
             ;;
         *)
             echo "camera.sh: $name was refused ($status); see $folder/refused/$name.problem.json" >&2

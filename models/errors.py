@@ -114,8 +114,9 @@ class ModelNotFound(ModelError):
     code = "model_not_found"
 
     def __init__(self, name: str, wanted: str, valid: Sequence[str]) -> None:
-        known = ", ".join(valid) or "none; publish one with `senka models publish MODEL.onnx`"
-        super().__init__(f"Model {name!r} has no {wanted}. It has: {known}.", name=name, wanted=wanted, valid=list(valid))
+        known = f"It has: {', '.join(valid)}" if valid else "Publish one with `senka models publish MODEL.onnx --promote`"
+        hint = "; make one the champion with `senka models promote N`" if valid and wanted == "champion" else ""
+        super().__init__(f"Model {name!r} has no {wanted}. {known}{hint}.", name=name, wanted=wanted, valid=list(valid))
 
 
 class ModelFileMissing(ModelNotFound):

@@ -43,6 +43,10 @@ def list_versions(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(found))
         return
+    if not found["versions"]:
+        folder = _repository().folder
+        typer.echo(f"Nothing is published in {folder} yet: senka models publish MODEL.onnx --promote")
+        return
     table = Table("version", "alias", "published", "sha256", "note", title=found["name"])
     for row in found["versions"]:
         table.add_row(str(row["version"]), " ".join(row["aliases"]), row["published_at"], row["sha256"][:12], row["note"])
@@ -91,5 +95,8 @@ def promote(version: Annotated[str, typer.Argument(help="Number, or challenger."
 @models_app.command(epilog="Example: senka models rollback")
 def rollback(as_json: Json = False) -> None:
     """Make the champion before this one the champion again."""
-    now = _repository().rollback()
-    typer.echo(json.dumps(_facts(now)) if as_json else f"Rolled back: version {now.number} of {now.name} is the champion.")
+    repository = _repository()
+    before = repository.aliases().champion
+    now = repository.rollback()
+    text = f"Rolled back: version {now.number} of {now.name} is the champion; `senka models promote {before}` goes forward again."
+    typer.echo(json.dumps(_facts(now)) if as_json else text)

@@ -1,16 +1,27 @@
 """`senka serve`: the service."""
 
+import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from typing import Annotated, Any, Final
 
 import typer
 
+from models.errors import SenkaError
 from service.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None)
+
+
+class AddressUnavailable(SenkaError):
+    code = "address_unavailable"
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"{host} port {port} cannot be listened on: {reason}. Choose another with --host or --port.")
+
 
 GRACE_S: Final = 8
 """How long open requests may take to finish after a stop was asked for."""
@@ -81,6 +92,10 @@ def _run(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACE_S,
         timeout_worker_healthcheck=WORKER_ANSWERS_WITHIN_S,
     )
+    _require_address(settings)
+    for name in sorted(os.environ):
+        if name.startswith("SENKA_") and name.removeprefix("SENKA_").lower() not in Settings.model_fields:
+            logging.getLogger(__name__).warning("%s is no setting of this version; `senka serve --help` lists them", name)
     if settings.records == "on":
         # Here, once: workers that start together must not migrate the same database at the same time.
         engine = open_database(settings.records_url)
@@ -99,3 +114,14 @@ def _run(settings: Settings) -> None:
         failed = not server.started
     if failed:
         raise typer.Exit(1)
+
+
+def _require_address(settings: Settings) -> None:
+    """Raise AddressUnavailable before anything is loaded when nobody can listen there; uvicorn would say so in its log, late."""
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise AddressUnavailable(settings.host, settings.port, str(error.strerror)) from error

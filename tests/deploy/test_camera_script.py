@@ -138,3 +138,13 @@ def test_a_mistyped_folder_is_an_error_and_is_not_made(tmp_path):
     assert done.returncode == 1
     assert "there is no folder" in done.stderr
     assert not (tmp_path / "lnie").exists()
+
+
+def test_names_and_suffixes_of_real_cameras(service, folder):
+    (folder / "IMG_1.JPG").write_text("200")
+    (folder / "2.png").write_text("200")
+    done = camera(folder, f"{service.url}/", "line A & B")
+    assert done.returncode == 0, done.stderr
+    assert names(folder / "done") == ["2.png", "IMG_1.JPG"]
+    assert len(service.queries) == 1
+    assert "line=line+A+%26+B" in service.queries.pop()

@@ -1,6 +1,7 @@
 """`senka models` and `senka grade`: the repository and a grader from the command line."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_publish_promote_and_roll_back():
     assert models()["versions"][0]["note"] == "spring"
     ok("models", "promote", "challenger")
     assert (models()["champion"], models()["challenger"]) == (2, None)
-    assert "version 1" in ok("models", "rollback").stdout
+    assert "version 1 of cucumber is the champion; `senka models promote 2` goes forward" in ok("models", "rollback").stdout
     assert models()["champion"] == 1
 
 
@@ -92,3 +93,25 @@ def test_grade_without_a_model_says_how_to_get_one():
     done = senka("grade", "good.jpg")
     assert done.exit_code == 1
     assert "senka models publish" in done.stderr
+
+
+def test_an_empty_repository_says_where_it_looked(home):
+    assert str(home / "models" / "cucumber") in " ".join(ok("models", "list").stdout.split())
+    assert models()["versions"] == []
+
+
+def test_a_challenger_alone_is_not_a_champion():
+    make_model(Path("1.onnx"))
+    ok("models", "publish", "1.onnx")
+    assert "senka models promote N" in senka("models", "show").stderr
+
+
+def test_an_address_that_is_taken_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = senka("serve", "--port", str(port))
+    assert done.exit_code == 1
+    assert (
+        done.stderr
+        == f"senka: 127.0.0.1 port {port} cannot be listened on: Address already in use. Choose another with --host or --port.\n"
+    )
