@@ -80,6 +80,7 @@ def _run(settings: Settings) -> None:
     from service.protocol import BoundedHttpProtocol
     from service.records.database import migrate, open_database
 
+    _require_address(settings)
     config = uvicorn.Config(
         "service.app:create_app",
         factory=True,
@@ -92,7 +93,6 @@ def _run(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACE_S,
         timeout_worker_healthcheck=WORKER_ANSWERS_WITHIN_S,
     )
-    _require_address(settings)
     for name in sorted(os.environ):
         if name.startswith("SENKA_") and name.removeprefix("SENKA_").lower() not in Settings.model_fields:
             logging.getLogger(__name__).warning("%s is no setting of this version; `senka serve --help` lists them", name)
