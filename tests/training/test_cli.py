@@ -1,40 +1,20 @@
 """Training's commands as a user meets them: what they print where, and how they end."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from models.grades import GRADES
 from models.labelled import read_manifest
 from models.places import Places
-from service.cli import app
+from tests.commands import home, ok, senka  # noqa: F401 - home is a fixture
 from tests.training.small import bars, config
 from training.export import export
 from training.fit import fit
 from training.synth import synthesize
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch) -> Path:
-    """A SENKA_HOME of the test's own, and a working folder without senka.toml."""
-    for name in [name for name in os.environ if name.startswith("SENKA_") and name != "SENKA_REQUIRE"]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("SENKA_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "home"
-
-
-def senka(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def ok(*arguments: str) -> Result:
-    done = senka(*arguments)
-    assert done.exit_code == 0, done.output
-    return done
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture(scope="module")
@@ -173,5 +153,5 @@ def test_a_summary_shows_the_lectures_network():
     assert json.loads(ok("summary", "deep-mnist", "--json").stdout)["parameters"] == 3_274_634
 
 
-def test_the_home_of_data_is_senkas(home):
+def test_the_home_of_data_is_senkas(home):  # noqa: F811
     assert Places.load().home == home

@@ -5,28 +5,12 @@ import socket
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from service.cli import app
+from tests.commands import home, ok, senka  # noqa: F401 - home is a fixture
 from tests.service.models import make_model
 from tests.service.pictures import picture
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("SENKA_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "home"
-
-
-def senka(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def ok(*arguments: str) -> Result:
-    done = senka(*arguments)
-    assert done.exit_code == 0, done.output
-    return done
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def models() -> dict:
@@ -53,7 +37,7 @@ def test_publishing_the_champion_again_says_what_it_is():
     assert models()["challenger"] is None
 
 
-def test_show_refuses_a_file_that_was_changed(home):
+def test_show_refuses_a_file_that_was_changed(home):  # noqa: F811
     make_model(Path("1.onnx"))
     ok("models", "publish", "1.onnx", "--promote")
     shown = json.loads(ok("models", "show", "--json").stdout)
@@ -95,7 +79,7 @@ def test_grade_without_a_model_says_how_to_get_one():
     assert "senka models publish" in done.stderr
 
 
-def test_an_empty_repository_says_where_it_looked(home):
+def test_an_empty_repository_says_where_it_looked(home):  # noqa: F811
     assert str(home / "models" / "cucumber") in " ".join(ok("models", "list").stdout.split())
     assert models()["versions"] == []
 
