@@ -15,12 +15,12 @@ _MODULES: Final = {
     "serve": "service.cli.serve",
     "grade": "service.cli.grade",
     "models": "service.cli.models",
-    "synth": "training.cli",
-    "data": "training.cli",
-    "train": "training.cli",
-    "evaluate": "training.cli",
-    "export": "training.cli",
-    "summary": "training.cli",
+    "synth": "training.cli.samples",
+    "data": "training.cli.samples",
+    "train": "training.cli.train",
+    "evaluate": "training.cli.evaluate",
+    "export": "training.cli.train",
+    "summary": "training.cli.summary",
 }
 
 
