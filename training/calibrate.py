@@ -1,5 +1,6 @@
 """Probabilities that mean what they say: temperature scaling and the expected calibration error."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,16 +16,40 @@ Ints = npt.NDArray[np.integer]
 PRIOR_DEVIATION: Final = 0.5
 
 
-def expected_calibration_error(probabilities: Floats, truth: Ints, bins: int = 10) -> float:
-    """Mean gap between confidence and accuracy (Naeini et al. 2015), over bins of equal count (Nguyen and O'Connor 2015).
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Images of like confidence: what the model promised on average, and the share that was right."""
 
-    probabilities: (N, K) rows summing to 1; truth: (N,) class indices. 0 is perfect, 1 the worst.
-    """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == truth
-    parts = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(truth)))
-    gaps = [len(part) * abs(float(confidence[part].mean()) - float(correct[part].mean())) for part in parts]
-    return sum(gaps) / len(truth)
+    confidence: float
+    accuracy: float
+    images: int
+
+
+def reliability(confidence: Floats, correct: npt.NDArray[np.bool_], bins: int = 10) -> list[ReliabilityBin]:
+    """Bins of equal count (Nguyen and O'Connor 2015), least sure first; confidence: (N,) in 0 to 1, correct: (N,)."""
+    starts, counts, order = _equal_count(confidence, bins)
+    sure = np.add.reduceat(confidence[order], starts) / counts
+    right = np.add.reduceat(correct[order].astype(float), starts) / counts
+    return [ReliabilityBin(float(s), float(r), int(n)) for s, r, n in zip(sure, right, counts, strict=True)]
+
+
+def calibration_error(confidence: Floats, correct: npt.NDArray[np.bool_], bins: int = 10) -> float:
+    """Mean gap between confidence and accuracy (Naeini et al. 2015) over the bins of `reliability`; 0 is perfect, 1 the worst."""
+    starts, _, order = _equal_count(confidence, bins)
+    return float(np.abs(np.add.reduceat((confidence - correct)[order], starts)).sum() / len(order))
+
+
+def _equal_count(confidence: Floats, bins: int) -> tuple[Ints, Ints, Ints]:
+    """Where each bin starts in the order of confidence, how many it holds, and that order; sizes differ by one at most."""
+    size, larger = divmod(len(confidence), min(bins, len(confidence)))
+    counts = np.full(min(bins, len(confidence)), size)
+    counts[:larger] += 1
+    return np.cumsum(counts) - counts, counts, np.argsort(confidence, kind="stable")
+
+
+def expected_calibration_error(probabilities: Floats, truth: Ints, bins: int = 10) -> float:
+    """`calibration_error` of the likeliest class; probabilities: (N, K) rows summing to 1, truth: (N,) class indices."""
+    return calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth, bins)
 
 
 def fit_temperature(logits: Floats, truth: Ints) -> Calibration:
