@@ -1,5 +1,6 @@
 """The nine grades of a cucumber, in the order in which this project lists them."""
 
+from itertools import pairwise
 from typing import Final
 
 STRAIGHT: Final = ("2L", "L", "M", "S", "2S")  # straight fruit, longest first
@@ -12,8 +13,8 @@ GRADES: Final[tuple[str, ...]] = (*STRAIGHT, *BENT, MISSHAPEN)
 GRADE_NEIGHBOURS: Final[frozenset[frozenset[str]]] = frozenset(
     frozenset(pair)
     for pair in (
-        *zip(STRAIGHT, STRAIGHT[1:], strict=False),
-        *zip(BENT, BENT[1:], strict=False),
+        *pairwise(STRAIGHT),
+        *pairwise(BENT),
         *(("2L", "BL"), ("L", "BL"), ("M", "BM"), ("S", "BS"), ("2S", "BS")),
         *((bent, MISSHAPEN) for bent in BENT),
     )

@@ -26,10 +26,10 @@ an assumption (middling sizes sell best); a packing house puts its own into a fi
 class CostModel(BaseModel):
     """Prices by grade and what follows from them. `senka evaluate --costs FILE` reads one from TOML or JSON:
 
-        claim_yen = 3.0
-        price_yen = { 2L = 12, L = 14, M = 16, S = 15, 2S = 13, BL = 5, BM = 5.5, BS = 4.5, C = 2 }
-        [cost_yen.M]   # optional: what a true M costs when it is graded otherwise, instead of what the prices say
-        BM = 12
+    claim_yen = 3.0
+    price_yen = { 2L = 12, L = 14, M = 16, S = 15, 2S = 13, BL = 5, BM = 5.5, BS = 4.5, C = 2 }
+    [cost_yen.M]   # optional: what a true M costs when it is graded otherwise, instead of what the prices say
+    BM = 12
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,7 +46,10 @@ class CostModel(BaseModel):
         return self
 
     def matrix(self, grades: tuple[str, ...]) -> npt.NDArray[np.float64]:
-        """(K, K): what a fruit of grade i costs when graded j, 0 where i is j. Raises InvalidSetting for a grade without price."""
+        """(K, K): what a fruit of grade i costs when graded j, 0 where i is j.
+
+        Raises InvalidSetting for a grade without a price.
+        """
         unknown = [grade for grade in grades if grade not in self.price_yen]
         if unknown:
             raise InvalidSetting(
@@ -54,7 +57,7 @@ class CostModel(BaseModel):
             )
         price = np.array([self.price_yen[grade] for grade in grades])
         gain = price[None, :] - price[:, None]  # above 0: sold too dear
-        costs = np.abs(gain) + np.where(gain > 0, self.claim_yen, 0.0)
+        costs: npt.NDArray[np.float64] = np.abs(gain) + np.where(gain > 0, self.claim_yen, 0.0)
         for i, true in enumerate(grades):
             for j, predicted in enumerate(grades):
                 if i != j and predicted in self.cost_yen.get(true, {}):

@@ -9,7 +9,8 @@ from scipy.special import softmax
 from models.card import card_of
 from models.errors import DataError
 from models.graph import open_session, run_logits
-from training.metrics import Scores, score
+from training.cost import CostModel
+from training.metrics import TARGET_ACCURACY, Scores, score
 from training.report import write_report
 from training.sources import LabelledSet
 
@@ -17,11 +18,17 @@ BATCH = 32
 
 
 def evaluate(
-    model: bytes, name: str, data: LabelledSet, report: Path | None = None, advance: Callable[[int], None] | None = None
+    model: bytes,
+    name: str,
+    data: LabelledSet,
+    report: Path | None = None,
+    advance: Callable[[int], None] | None = None,
+    costs: CostModel | None = None,
+    target_accuracy: float = TARGET_ACCURACY,
 ) -> Scores:
     """Score a model from its bytes, called `name`; with `report`, write the page of its errors there.
 
-    Raises InvalidCard, and DataError for labels the model does not know.
+    Raises InvalidCard, DataError for labels the model does not know, and InvalidSetting for costs that lack a grade's price.
     """
     session = open_session(model)
     card = card_of(session)
@@ -32,18 +39,23 @@ def evaluate(
         raise DataError(
             f"{data.name} holds images labelled {' '.join(strange)}; the model knows {' '.join(card.grades)}.", strange=strange
         )
-    logits, inputs = [], []
+    if costs:
+        costs.matrix(card.grades)  # now, before the work
+    parts, inputs = [], []
     for start in range(0, len(data), BATCH):
         samples = data.samples[start : start + BATCH]
         inputs.append(np.stack([sample.network_input(card.preprocess) for sample in samples]))
-        logits.append(run_logits(session, inputs[-1]))
+        parts.append(run_logits(session, inputs[-1]))
         if advance:
             advance(len(samples))
-    probabilities = softmax(np.concatenate(logits) / card.calibration.temperature, axis=1)
+    logits = np.concatenate(parts)
+    probabilities, uncalibrated = softmax(logits / card.calibration.temperature, axis=1), softmax(logits, axis=1)
     truth = np.array([card.grades.index(sample.grade) for sample in data.samples])
-    scores = score(probabilities, truth, card.grades, model=name, data=data.name)
+    scores = score(
+        probabilities, truth, card.grades, model=name, data=data.name, uncalibrated=uncalibrated,
+        groups=[sample.group for sample in data.samples], costs=costs, target_accuracy=target_accuracy,
+    )  # fmt: skip
     if report:
-        write_report(
-            report, scores, probabilities, truth, [s.name for s in data.samples], np.concatenate(inputs), data.attribution
-        )
+        names = [sample.name for sample in data.samples]
+        write_report(report, scores, probabilities, truth, names, np.concatenate(inputs), data.attribution, uncalibrated)
     return scores

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from training.selective import Selective, coverage_at, propose
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 
-TARGET_ACCURACY = 0.9
+TARGET_ACCURACY: Final = 0.9
 """Share of accepted photographs that should be right, unless told otherwise."""
 
 
@@ -34,7 +34,8 @@ class Scores(BaseModel):
     """`evaluate --json`. `confusion[i][j]` counts images of grade `grades[i]` predicted as `grades[j]`.
 
     Where several rounds of predictions of the same images were scored (the seeds of a cross-validation), figures are means over
-    the rounds; `confusion`, `errors`, `adjacent_errors` and `far_errors` are sums, and `selective` is of all predictions together.
+    the rounds; `confusion`, `errors`, `adjacent_errors` and `far_errors` are sums; precision, recall and `selective` are of all
+    predictions together.
     What came later than the first format has a default, so that older files can be read.
     """
 

@@ -1,44 +1,47 @@
-"""A self-contained HTML page of a grader's mistakes: confusion matrix, then every error, most confident first."""
+"""A self-contained HTML page of a grader's figures and mistakes: nothing on it is loaded from elsewhere.
+
+The template and what it draws stand in `templates/report.html`.
+"""
 
 import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from models.imaging import encode_png
+from models.imaging import Pixels, encode_png
+from training.calibrate import reliability
+from training.charts import reliability_chart, risk_coverage_chart
 from training.checkpoints import write_bytes
-from training.metrics import Scores
+from training.crossval import CrossvalResult, OutOfFold
+from training.metrics import TARGET_ACCURACY, Outcomes, Scores
+from training.selective import propose, risk_coverage
+from training.sources import Sample
 
-_PAGE = Template(
-    """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{ scores.model }}: {{ errors | length }} errors</title>
-<style>
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem;color:#1c2321}
-table{border-collapse:collapse}th,td{padding:.35rem .7rem;text-align:right;border:1px solid #d5dbd7}
-td.hit{background:#dcefe0}td.miss{background:#fbe3d6}
-.gallery{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;width:9rem}
-figure img{width:9rem;height:9rem;object-fit:contain;image-rendering:pixelated;background:#eef1ef}
-</style>
-<h1>{{ errors | length }} errors in {{ scores.images }} images</h1>
-<p>{{ scores.model }} on {{ scores.data }}: accuracy {{ "%.3f" | format(scores.accuracy) }},
-macro-F1 {{ "%.3f" | format(scores.macro_f1) }}, expected calibration error {{ "%.3f" | format(scores.ece) }}.</p>
-<h2>Confusion matrix</h2>
-<table><tr><th>true \\ predicted</th>{% for g in scores.grades %}<th>{{ g }}</th>{% endfor %}<th>recall</th></tr>
-{% for g in scores.grades %}{% set row = loop.index0 %}<tr><th>{{ g }}</th>
-{% for n in scores.confusion[row] %}<td
-{% if n %} class="{{ 'hit' if loop.index0 == row else 'miss' }}"{% endif %}>{{ n }}</td>{% endfor %}
-<td>{{ "%.2f" | format(scores.per_grade[g].recall) }}</td></tr>{% endfor %}</table>
-<h2>Every error, most confident first</h2>
-<div class="gallery">{% for e in errors %}<figure><img src="data:image/png;base64,{{ e.png }}" alt="">
-<figcaption><b>{{ e.truth }} &rarr; {{ e.predicted }}</b> {{ "%.0f" | format(100 * e.confidence) }} %<br>
-{{ e.name }}</figcaption></figure>
-{% endfor %}</div>{% if attribution %}<p>Photographs: {{ attribution }}</p>{% endif %}</html>
-""",
-    autoescape=True,
-)
+MOST_PX = 128
+"""Longest side of a picture in the gallery; larger photographs are scaled down."""
+
+
+class Pictures(Protocol):
+    """Photographs by index, each (H, W, 3) uint8 RGB; an array (N, H, W, 3) is one."""
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The photographs of samples as they are, decoded when one is asked for: only errors are shown."""
+
+    samples: Sequence[Sample]
+
+    def __getitem__(self, index: int) -> Pixels:
+        return self.samples[index].whole()
 
 
 def write_report(
@@ -46,22 +49,65 @@ def write_report(
     scores: Scores,
     probabilities: npt.NDArray[np.floating],
     truth: npt.NDArray[np.integer],
-    names: list[str],
-    inputs: npt.NDArray[np.uint8],
+    names: Sequence[str],
+    inputs: Pictures,
     attribution: str = "",
+    uncalibrated: npt.NDArray[np.floating] | None = None,
+    crossval: CrossvalResult | None = None,
 ) -> None:
-    """probabilities (N, K), truth (N,), names (N), inputs (N, H, W, 3) uint8 as the network saw them -> one HTML file."""
-    confidence = probabilities.max(axis=1)
-    predicted = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != truth)
+    """probabilities and uncalibrated (N, K), truth (N,), names (N), inputs (N, H, W, 3) uint8 -> one HTML file.
+
+    `scores` are those of these very predictions; `crossval` adds the figures over all seeds.
+    """
+    outcomes = Outcomes.of(probabilities, truth)
+    wrong = np.flatnonzero(~outcomes.correct)
+    before = None if uncalibrated is None else Outcomes.of(uncalibrated, truth)
     errors = [
         {
-            "truth": scores.grades[truth[i]],
-            "predicted": scores.grades[predicted[i]],
-            "confidence": float(confidence[i]),
+            "truth": int(truth[i]),
+            "predicted": int(outcomes.predicted[i]),
+            "confidence": float(outcomes.confidence[i]),
             "name": names[i],
-            "png": base64.b64encode(encode_png(inputs[i])).decode(),
+            "png": base64.b64encode(encode_png(_small(inputs[int(i)]))).decode(),
         }
-        for i in wrong[np.argsort(-confidence[wrong], kind="stable")]
+        for i in wrong[np.argsort(-outcomes.confidence[wrong], kind="stable")]
     ]
-    write_bytes(path, _PAGE.render(scores=scores, errors=errors, attribution=attribution).encode())
+    chosen = scores.selective or propose(outcomes.confidence, outcomes.correct, TARGET_ACCURACY)
+    page = _template().render(
+        scores=scores,
+        crossval=crossval,
+        errors=errors,
+        attribution=attribution,
+        chosen=chosen,
+        reliability=reliability_chart(
+            reliability(outcomes.confidence, outcomes.correct),
+            None if before is None else reliability(before.confidence, before.correct),
+        ),
+        risk_coverage=risk_coverage_chart(risk_coverage(outcomes.confidence, outcomes.correct), chosen),
+    )
+    write_bytes(path, page.encode())
+
+
+def write_crossval_report(path: Path, result: CrossvalResult, found: OutOfFold, attribution: str = "") -> None:
+    """The same page of a cross-validation: every out-of-fold error of the first seed, and the figures over all of them."""
+    names = [sample.name for sample in found.samples]
+    write_report(
+        path, result.by_seed[0], found.probabilities[0], found.truth, names, _Whole(found.samples), attribution,
+        uncalibrated=found.uncalibrated[0], crossval=result,
+    )  # fmt: skip
+
+
+def _small(pixels: Pixels) -> Pixels:
+    scale = MOST_PX / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@cache
+def _template() -> Template:
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    return Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    ).get_template("report.html")

@@ -57,11 +57,14 @@ def risk_coverage(confidence: Floats, correct: Bools) -> RiskCoverage:
     order = np.argsort(-confidence, kind="stable")
     ordered = confidence[order]
     last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # where a run of equal confidences ends
-    return RiskCoverage(ordered[last], last + 1, np.cumsum(~correct[order])[last], len(confidence))
+    return RiskCoverage(ordered[last], last + 1, np.cumsum(~correct[order], dtype=np.int64)[last], len(confidence))
 
 
 def aurc(curve: RiskCoverage) -> float:
-    """Mean risk over the coverages 1/N, 2/N ... 1 (Geifman et al. 2019). Equal confidences count as in the mean of their orders."""
+    """Area under the curve: mean risk over the coverages 1/N, 2/N ... 1 (Geifman et al. 2019).
+
+    Equal confidences count as the mean over all their orders.
+    """
     counts = np.arange(1, curve.images + 1)
     wrong = np.interp(counts, np.append(0, curve.accepted), np.append(0, curve.wrong))
     return float((wrong / counts).mean())

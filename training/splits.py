@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from models.errors import DataError
 from training.sources import LabelledSet, Sample
@@ -40,3 +41,39 @@ def hold_out(data: LabelledSet, fraction: float, seed: int) -> tuple[list[Sample
         raise DataError(f"{data.name} is too small to hold anything out: every grade has a single fruit. Add images.")
     kept = [sample for sample in samples if id(sample) not in out]
     return kept, [sample for sample in samples if id(sample) in out]
+
+
+def folds(data: LabelledSet, k: int, seed: int) -> list[tuple[list[Sample], list[Sample]]]:
+    """k pairs (training part, test part): each sample is tested once, each grade spread evenly, each group on one side.
+
+    The samples are sorted by name first; the seed alone shuffles them. Raises DataError for fewer than two folds or grades, and
+    where a grade has too few groups for every part to hold it.
+    """
+    if k < 2:
+        raise DataError(f"{k} fold leaves nothing to train on; use two folds or more.")
+    if len(data.labels) < 2:
+        raise DataError(f"{data.name} holds {len(data)} images of {len(data.labels)} grade; a grader needs at least two grades.")
+    samples = sorted(data.samples, key=lambda sample: sample.name)
+    grades = np.array([sample.grade for sample in samples])
+    groups = np.array([sample.group for sample in samples])
+    for grade in data.labels:
+        distinct = len(set(groups[grades == grade]))
+        if distinct < k:
+            raise DataError(
+                f"{data.name} holds {distinct} fruit of grade {grade}, too few for {k} folds. Add some, or lower --folds.",
+                grade=grade,
+                fruit=distinct,
+            )
+    single = len(set(groups)) == len(groups)
+    splitter = (StratifiedKFold if single else StratifiedGroupKFold)(k, shuffle=True, random_state=seed)
+    pairs = []
+    for kept, tested in splitter.split(np.zeros(len(samples)), grades, None if single else groups):
+        missing = set(data.labels).difference(grades[kept])
+        if missing:  # groups of several grades can make it so
+            raise DataError(
+                f"{data.name}: its groups cannot be spread so that each of {k} training parts holds {' '.join(sorted(missing))}. "
+                "Lower --folds, or use another --seed.",
+                missing=sorted(missing),
+            )
+        pairs.append(([samples[i] for i in kept], [samples[i] for i in tested]))
+    return pairs

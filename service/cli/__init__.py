@@ -18,6 +18,7 @@ _MODULES: Final = {
     "synth": "training.cli.samples",
     "data": "training.cli.samples",
     "train": "training.cli.train",
+    "crossval": "training.cli.crossval",
     "evaluate": "training.cli.evaluate",
     "export": "training.cli.train",
     "summary": "training.cli.summary",

@@ -17,6 +17,15 @@ Source = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Split = Annotated[str, typer.Option(help="Part of a source that has parts: train, test or all.")]
+Costs = Annotated[
+    Path | None,
+    typer.Option(
+        help="TOML or JSON with price_yen by grade, claim_yen and cost_yen. Default: straight 14, bent 5 yen on average."
+    ),
+]
+TargetAccuracy = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of accepted photographs that should be right; proposes the confidence.")
+]
 
 
 def group(**settings: Any) -> typer.Typer:
