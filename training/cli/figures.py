@@ -10,7 +10,8 @@ from training.metrics import Scores
 def print_scores(scores: Scores) -> None:
     """Figures with their 95 % intervals, then precision and recall by grade."""
     typer.echo(f"{scores.images} images of {scores.data}, {scores.model}; 95 % bootstrap intervals in brackets")
-    typer.echo(f"accuracy     {_with_interval(scores, 'accuracy', scores.accuracy)}, {scores.errors} errors in {sum(map(sum, scores.confusion))} answers")
+    accuracy = _with_interval(scores, "accuracy", scores.accuracy)
+    typer.echo(f"accuracy     {accuracy}, {scores.errors} errors in {sum(map(sum, scores.confusion))} answers")
     typer.echo(f"macro-F1     {_with_interval(scores, 'macro_f1', scores.macro_f1)}")
     before = "" if scores.ece_before is None else f", {scores.ece_before:.3f} before calibration"
     typer.echo(f"ECE          {_with_interval(scores, 'ece', scores.ece)}{before}")
