@@ -125,12 +125,12 @@ def test_a_damaged_run_is_named(tmp_path):
 
 
 def test_a_stopped_training_says_how_to_go_on(samples, monkeypatch):
-    from training import fit as fit_module
+    from training import loop as loop_module
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit_module, "augment", stop)
+    monkeypatch.setattr(loop_module, "augment", stop)
     done = senka("train", "--data", samples, "--out", "run", "--epochs", "1")
     assert done.exit_code == 1
     assert "--resume continues run" in done.stderr
