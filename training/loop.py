@@ -41,7 +41,7 @@ class Loop:
         self.dtype = autocast_dtype(config.amp, device)
         self.scaler = grad_scaler(self.dtype, device)
         self.model = model.to(device)
-        self.model.network.to(memory_format=memory_format(config.channels_last, device))  # type: ignore[call-overload]
+        self.model.network.to(memory_format=memory_format(config.channels_last, device))
         self.frozen = freeze(self.model.network, config.freeze)
         self.average = (
             AveragedModel(self.model, multi_avg_fn=_ema(config.ema_decay), use_buffers=True)

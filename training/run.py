@@ -75,8 +75,8 @@ class RunMetrics(BaseModel):
     epochs: int | None = None
     """Epochs trained: fewer than asked for where early stopping ended the run."""
     best_epoch: int | None = None
-    """The epoch (from 1) whose weights these are, where early stopping chose one by the held-out part: `scores`, which are of that
-    part too, are then optimistic."""
+    """The epoch (from 1) whose weights these are, where early stopping chose one by the held-out part: `scores`, which are
+    of that part too, are then optimistic."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def first_network(
     if start is None:
         return served, None
     if start.state is None:
-        from training.pretrained import load_pretrained
+        from training.pretrained import load_pretrained  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
         told = load_pretrained(network, config.architecture, start.source)
         log.info("starting from %s%s", start.name, f"; {', '.join(told)}" if told else "")
