@@ -83,8 +83,8 @@ def first_network(
     if start.state is None:
         from training.pretrained import load_pretrained  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-        told = load_pretrained(network, config.architecture, start.source)
-        log.info("starting from %s%s", start.name, f"; {', '.join(told)}" if told else "")
+        fresh = load_pretrained(network, config.architecture, start.source)
+        log.info("starting from %s%s", start.name, f"; fresh: {', '.join(fresh)}" if fresh else "")
         return served, StartFacts(kind=start.kind, name=start.name, sha256=start.sha256 or _digest(network))
     if start.architecture != config.architecture:
         raise RunError(
@@ -100,7 +100,7 @@ def load_start(
 ) -> None:
     """Copy `state`, trained on the grades `theirs`, into `network` for `ours`.
 
-    Where the grades differ the classifiers (layers with one output for each grade) keep their fresh weights. Raises RunError
+    Where the grades differ the classifiers (linear layers with one output for each grade) keep their fresh weights. Raises RunError
     naming a layer that is missing or of another shape.
     """
     own = network.state_dict()
@@ -133,13 +133,8 @@ def _published(wanted: str) -> Start:
 
 
 def _classifiers(network: nn.Module, grades: int) -> set[str]:
-    """Names of the linear layers and convolutions with one output for each grade."""
-    return {
-        name
-        for name, module in network.named_modules()
-        if (isinstance(module, nn.Linear) and module.out_features == grades)
-        or (isinstance(module, nn.Conv2d) and module.out_channels == grades)
-    }
+    """Names of the linear layers with one output for each grade, auxiliary heads' too."""
+    return {name for name, module in network.named_modules() if isinstance(module, nn.Linear) and module.out_features == grades}
 
 
 def _digest(network: nn.Module) -> str:
