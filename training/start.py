@@ -100,7 +100,7 @@ def load_start(
 ) -> None:
     """Copy `state`, trained on the grades `theirs`, into `network` for `ours`.
 
-    Where the grades differ the classifiers (linear layers with one output for each grade) keep their fresh weights. Raises RunError
+    Where the grades differ the classifiers (linear layers with one output for each grade) stay fresh. Raises RunError
     naming a layer that is missing or of another shape.
     """
     own = network.state_dict()
