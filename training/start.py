@@ -73,10 +73,13 @@ def first_network(
 ) -> tuple[ServedNetwork, StartFacts | None]:
     """The network before its first step, and what to remember of its start.
 
-    Raises RunError when `start` is of another architecture or shape.
+    Raises RunError for an architecture that cannot be built so, or a `start` of another architecture or shape.
     """
     torch.manual_seed(config.seed)
-    network = build(config.architecture, len(grades), config.preprocess)
+    try:
+        network = build(config.architecture, len(grades), config.preprocess)
+    except ValueError as error:  # no such architecture, or not for images of this size
+        raise RunError(str(error)) from error
     served = ServedNetwork(network, config.preprocess)
     if start is None:
         return served, None

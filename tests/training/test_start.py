@@ -93,6 +93,11 @@ def test_another_architecture_and_missing_layers_are_named(run):
         load_start(build("lenet", 3), {**state, "conv9.weight": torch.zeros(1)}, "old", grades, grades)
 
 
+def test_an_architecture_that_cannot_be_built_is_one_clear_line():
+    with pytest.raises(RunError, match=r"There is no architecture 'lenot'\. Known: .*lenet"):
+        first_network(config().model_copy(update={"architecture": "lenot"}), ("2L", "M"), None)
+
+
 @pytest.mark.parametrize("wanted", ["nowhere", "runs/none", "imagent"])
 def test_no_such_start_lists_the_kinds(wanted):
     with pytest.raises(RunError, match="imagenet, champion, challenger or a version number"):
