@@ -79,12 +79,12 @@ class Loop:
         for module in self.frozen:
             module.eval()
         total = torch.zeros((), device=self.device)
-        batches = self._order(generator).tensor_split(self.batches)
+        batches = self._order(generator).to(self.device).tensor_split(self.batches)
         for start in range(0, len(batches), self.config.accumulate):
             group = batches[start : start + self.config.accumulate]
             images = sum(len(picked) for picked in group)
             for picked in group:
-                loss = self._loss(picked.to(self.device), generator, rng)
+                loss = self._loss(picked, generator, rng)
                 self.scaler.scale(loss * (len(picked) / images)).backward()  # type: ignore[no-untyped-call]
                 total += loss.detach() * len(picked)  # never read before the epoch ends: a GPU would have to wait
             self._step()
@@ -124,10 +124,11 @@ class Loop:
         if self.config.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        scale = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.schedule:
+        if self.schedule and self.scaler.get_scale() >= scale:  # lower: float16 overflowed, no step was taken
             self.schedule.step()
         if self.average:
             self.average.update_parameters(self.model)
