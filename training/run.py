@@ -5,7 +5,8 @@ checkpoint.pt        the trained weights (`state_dict` of the bare network)
 metrics.json         figures on the held-out part, calibration
 report.html          confusion matrix and every error of the held-out part
 parity_inputs.npy    photographs that the export compares PyTorch and ONNX Runtime on
-tensorboard/         curves
+tensorboard/         curves; filters, confusion matrix and errors as pictures
+resume.pt            state after an epoch, for --resume
 """
 
 from dataclasses import dataclass
