@@ -15,6 +15,8 @@ SenkaError
 │   ├── ModelNotFound        no such version or alias
 │   │   └── ModelFileMissing no such ONNX file
 │   ├── ModelCorrupt         the bytes on disk are not the ones published
+│   ├── CheckpointMissing    a version was published without the weights that a training goes on from
+│   ├── CheckpointMismatch   the weights are not those the model was exported from
 │   ├── RepositoryUnreadable what the model repository notes about its versions is damaged
 │   └── ParityError          PyTorch and ONNX Runtime disagree
 ├── InvalidSetting           a setting cannot be read
@@ -131,6 +133,31 @@ class ModelCorrupt(ModelError):
         super().__init__(
             f"{path} is not the file that was published (sha256 {found_sha256[:12]}, published as {expected_sha256[:12]}). "
             "Publish it again, or roll back.",
+            path=path,
+            expected_sha256=expected_sha256,
+            found_sha256=found_sha256,
+        )
+
+
+class CheckpointMissing(ModelError):
+    code = "checkpoint_missing"
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(
+            f"Version {version} of {name} was published without its checkpoint, so no training can go on from it. Publish it "
+            "again with the run it came from: senka models publish MODEL.onnx --run RUN.",
+            name=name,
+            version=version,
+        )
+
+
+class CheckpointMismatch(ModelError):
+    code = "checkpoint_mismatch"
+
+    def __init__(self, path: str, expected_sha256: str, found_sha256: str) -> None:
+        super().__init__(
+            f"{path} is not the checkpoint the model was exported from (sha256 {found_sha256[:12]}, the model's card says "
+            f"{expected_sha256[:12]}). Name the run that the model was exported from.",
             path=path,
             expected_sha256=expected_sha256,
             found_sha256=found_sha256,

@@ -1,6 +1,7 @@
 """Published models on disk, in Triton's layout: `<root>/<name>/<version>/model.onnx`, versions counted from 1.
 
-Beside each model stands `version.json` (sha256, when, why); beside the versions `aliases.json` says which is the champion
+Beside each model stands `version.json` (sha256, when, why) and, where it was published too, `checkpoint.pt`, the weights that a
+training goes on from; beside the versions `aliases.json` says which is the champion
 (it grades) and which the challenger. A version is written aside and renamed into place, an alias file is replaced in one
 step, and every writer holds a lock file: processes may publish, promote and read at once, and a crash leaves the old state.
 What a killed writer leaves aside is swept by the next publish.
@@ -10,18 +11,25 @@ import re
 import shutil
 import uuid
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from models.card import card_of
+from models.card import ModelCard, card_of
 from models.durable import locked, read_json, replace, sync_folder, write_durably
-from models.errors import ModelCorrupt, ModelFileMissing, ModelNotFound, RepositoryUnreadable
+from models.errors import (
+    CheckpointMismatch,
+    CheckpointMissing,
+    ModelCorrupt,
+    ModelFileMissing,
+    ModelNotFound,
+    RepositoryUnreadable,
+)
 from models.graph import open_session
+from models.versions import CHECKPOINT_FILE, Aliases, Facts, Version, promoted
+
+__all__ = ["CHALLENGER", "CHAMPION", "CHECKPOINT_FILE", "MODEL_FILE", "Aliases", "ModelRepository", "Version"]
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -31,37 +39,6 @@ _ALIASES_FILE: Final = "aliases.json"
 _ISSUED_FILE: Final = ".issued"
 """The highest number ever given to a version: records name them, so a deleted version's number never comes again."""
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
-
-
-class Aliases(BaseModel):
-    """Who grades, who waits, and who graded before (oldest first)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    champion: int | None = None
-    challenger: int | None = None
-    history: list[int] = []
-
-
-class _Facts(BaseModel):
-    """What `version.json` says."""
-
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    published_at: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One published model."""
-
-    name: str
-    number: int
-    path: Path
-    sha256: str
-    published_at: str
-    """RFC 3339, UTC."""
-    note: str = ""
 
 
 class ModelRepository:
@@ -123,21 +100,33 @@ class ModelRepository:
             raise ModelCorrupt(str(version.path), version.sha256, found)
         return data
 
-    def publish(self, model: Path, note: str = "", promote: bool = False) -> Version:
+    def load_checkpoint(self, version: Version) -> bytes:
+        """The weights behind a version, checked against its card. Raises CheckpointMissing, CheckpointMismatch, ModelCorrupt."""
+        card = card_of(open_session(self.load(version)))
+        try:
+            return _checkpoint(version.checkpoint, card)
+        except FileNotFoundError as error:
+            raise CheckpointMissing(version.name, version.number) from error
+
+    def publish(self, model: Path, note: str = "", promote: bool = False, checkpoint: Path | None = None) -> Version:
         """Copy an ONNX file in as the next version and make it the challenger, or the champion with `promote`.
 
-        The same bytes twice are one version. Raises InvalidCard or GradeSetMismatch for a model that could not serve.
+        With `checkpoint`, the file of weights it was exported from is kept beside it, so that trainings can go on from it. The
+        same bytes twice are one version; a checkpoint is added to it. Raises InvalidCard or GradeSetMismatch for a model that
+        could not serve, CheckpointMismatch for the weights of another model.
         """
         if not model.is_file():
             raise ModelFileMissing(str(model))
         data = model.read_bytes()
-        card_of(open_session(data)).require_grades()
+        card = card_of(open_session(data))
+        card.require_grades()
+        weights = _checkpoint(checkpoint, card) if checkpoint else None
         with self._lock():
             self._sweep()
-            version = self._keep(data, note)
+            version = self._keep(data, note, weights)
             aliases = self.aliases()
             if promote:
-                self._write_aliases(_promoted(aliases, version.number))
+                self._write_aliases(promoted(aliases, version.number))
             elif aliases.champion != version.number:
                 self._write_aliases(aliases.model_copy(update={"challenger": version.number}))
         return version
@@ -148,7 +137,7 @@ class ModelRepository:
         with self._lock():
             version = self.get(wanted)
             self.load(version)
-            self._write_aliases(_promoted(self.aliases(), version.number))
+            self._write_aliases(promoted(self.aliases(), version.number))
         return version
 
     def rollback(self) -> Version:
@@ -158,7 +147,7 @@ class ModelRepository:
             version = self._previous()
             self.load(version)
             aliases = self.aliases()
-            self._write_aliases(_promoted(aliases, version.number).model_copy(update={"history": aliases.history[:-1]}))
+            self._write_aliases(promoted(aliases, version.number).model_copy(update={"history": aliases.history[:-1]}))
         return version
 
     def _previous(self) -> Version:
@@ -177,12 +166,12 @@ class ModelRepository:
     def _version(self, number: int) -> Version:
         folder = self.folder / str(number)
         try:
-            facts = read_json(folder / _FACTS_FILE, _Facts, f"delete the folder {number} and publish the model again")
+            facts = read_json(folder / _FACTS_FILE, Facts, f"delete the folder {number} and publish the model again")
         except FileNotFoundError as error:  # deleted since it was listed
             raise ModelNotFound(self.name, f"version {number}", [str(other) for other in self._numbers()]) from error
         return Version(self.name, number, folder / MODEL_FILE, facts.sha256, facts.published_at, facts.note)
 
-    def _keep(self, data: bytes, note: str) -> Version:
+    def _keep(self, data: bytes, note: str, weights: bytes | None) -> Version:
         """The version of these bytes: the one published before, made whole if its file was damaged since, or a new one."""
         digest = sha256(data).hexdigest()
         for number in self._numbers():
@@ -195,11 +184,13 @@ class ModelRepository:
                     self.load(version)
                 except (ModelCorrupt, ModelNotFound):
                     replace(version.path, data, self._aside())
+                if weights is not None:
+                    replace(version.checkpoint, weights, self._aside())
                 return version
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return self._write_version(data, _Facts(sha256=digest, published_at=now, note=note))
+        return self._write_version(data, Facts(sha256=digest, published_at=now, note=note), weights)
 
-    def _write_version(self, data: bytes, facts: _Facts) -> Version:
+    def _write_version(self, data: bytes, facts: Facts, weights: bytes | None) -> Version:
         aliases = self.aliases()
         named = [*self._taken(), *aliases.history, aliases.champion or 0, aliases.challenger or 0, self._issued()]
         number = max(named) + 1
@@ -207,6 +198,8 @@ class ModelRepository:
         aside.mkdir()
         try:
             write_durably(aside / MODEL_FILE, data)
+            if weights is not None:
+                write_durably(aside / CHECKPOINT_FILE, weights)
             write_durably(aside / _FACTS_FILE, facts.model_dump_json(indent=1).encode())
             sync_folder(aside)
             aside.rename(self.folder / str(number))
@@ -239,9 +232,9 @@ class ModelRepository:
         return locked(self.folder / ".lock")
 
 
-def _promoted(aliases: Aliases, number: int) -> Aliases:
-    if aliases.champion == number:
-        return aliases
-    history = [*aliases.history, aliases.champion] if aliases.champion is not None else aliases.history
-    challenger = None if aliases.challenger == number else aliases.challenger
-    return Aliases(champion=number, challenger=challenger, history=history)
+def _checkpoint(path: Path, card: ModelCard) -> bytes:
+    """The bytes of a checkpoint that `card` names. Raises CheckpointMismatch for those of another model."""
+    weights = path.read_bytes()
+    if (found := sha256(weights).hexdigest()) != card.checkpoint_sha256:
+        raise CheckpointMismatch(str(path), card.checkpoint_sha256, found)
+    return weights

@@ -27,10 +27,15 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise RunError(f"There is no checkpoint {path}. Train first: senka train --data SOURCE --out {path.parent}.") from error
+    return loads(data, str(path))
+
+
+def loads(data: bytes, name: str) -> tuple[dict[str, Any], str]:
+    """The same from the bytes of a file called `name`."""
     try:
         state: dict[str, Any] = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch reports damage as RuntimeError, UnpicklingError, EOFError and others
-        raise RunError(f"{path} is not a readable checkpoint ({type(error).__name__}). Train again.") from error
+        raise RunError(f"{name} is not a readable checkpoint ({type(error).__name__}). Train again.") from error
     return state, sha256(data).hexdigest()
 
 

@@ -5,13 +5,14 @@ checkpoint.pt        the trained weights (`state_dict` of the bare network)
 metrics.json         figures on the held-out part, calibration
 report.html          confusion matrix and every error of the held-out part
 parity_inputs.npy    photographs that the export compares PyTorch and ONNX Runtime on
-tensorboard/         curves
+tensorboard/         curves; filters, confusion matrix and errors as pictures
+resume.pt            state after an epoch, for --resume
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,16 @@ PARITY_FILE: Final = "parity_inputs.npy"
 PARITY_IMAGES: Final = 64
 
 
+class StartFacts(BaseModel):
+    """Weights that a run started from, where it did not start afresh."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["imagenet", "file", "run", "published"]
+    name: str
+    sha256: str
+
+
 class RunFacts(BaseModel):
     """Settings and data of a run; on one machine, with as many threads, equal ones end in the same weights."""
 
@@ -42,15 +53,17 @@ class RunFacts(BaseModel):
     config: TrainingConfig
     data: TrainingData
     grades: tuple[str, ...]
+    start: StartFacts | None = None
 
     @classmethod
-    def describe(cls, config: TrainingConfig, data: LabelledSet) -> Self:
+    def describe(cls, config: TrainingConfig, data: LabelledSet, start: StartFacts | None = None) -> Self:
         about = TrainingData(name=data.name, sha256=data.sha256, images=len(data), counts=data.counts())
-        return cls(config=config, data=about, grades=data.labels)
+        return cls(config=config, data=about, grades=data.labels, start=start)
 
     def deciding(self) -> dict[str, object]:
-        """What decides the weights: the settings and the data, whatever the data is called."""
-        return {**self.config.model_dump(), "data": self.data.sha256, "grades": self.grades}
+        """What decides the weights: the settings, the data and the start, whatever those two are called."""
+        start = f"{self.start.kind} {self.start.sha256[:12]}" if self.start else "afresh"
+        return {**self.config.model_dump(), "data": self.data.sha256, "grades": self.grades, "start": start}
 
 
 class RunMetrics(BaseModel):
@@ -60,6 +73,11 @@ class RunMetrics(BaseModel):
     calibration: Calibration
     checkpoint_sha256: str
     finished_at: str
+    epochs: int | None = None
+    """Epochs trained: fewer than asked for where early stopping ended the run."""
+    best_epoch: int | None = None
+    """The epoch (from 1) whose weights these are, where early stopping chose one by the held-out part: `scores`, which are
+    of that part too, are then optimistic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +140,8 @@ class Run:
         calibration: Calibration,
         inputs: npt.NDArray[np.uint8],
         attribution: str = "",
+        epochs: int | None = None,
+        best_epoch: int | None = None,
     ) -> None:
         """Write weights, figures and the report; logits (N, K), truth (N,), inputs (N, H, W, 3) are of the held-out part."""
         probabilities = softmax(logits / calibration.temperature, axis=1)
@@ -130,7 +150,14 @@ class Run:
         np.save(self.folder / PARITY_FILE, inputs[:PARITY_IMAGES])
         write_report(self.folder / REPORT_FILE, scores, probabilities, truth, names, inputs, attribution)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        metrics = RunMetrics(scores=scores, calibration=calibration, checkpoint_sha256=digest, finished_at=now)
+        metrics = RunMetrics(
+            scores=scores,
+            calibration=calibration,
+            checkpoint_sha256=digest,
+            finished_at=now,
+            epochs=epochs,
+            best_epoch=best_epoch,
+        )
         checkpoints.write_bytes(self.folder / METRICS_FILE, metrics.model_dump_json(indent=1).encode())
 
 

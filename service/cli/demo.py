@@ -197,7 +197,7 @@ def _make_model(children: Children, seed: int) -> None:
     children.run("train", "--data", str(home / "samples"), "--arch", "lenet", "--out", str(run), *settings)
     _step("3/5", "Exporting and publishing it")
     children.run("export", str(run), "--out", str(model))
-    children.run("models", "publish", str(model), "--promote", "--note", "demo")
+    children.run("models", "publish", str(model), "--run", str(run), "--promote", "--note", "demo")
 
 
 def _send(url: str, folder: Path, photographs: list[LabelledImage], rate: float, once: bool) -> Round:

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from models.card import card_of
+from models.errors import RunError
 from models.graph import open_session
 from models.places import Places
-from models.repository import ModelRepository, Version
+from models.repository import CHECKPOINT_FILE, ModelRepository, Version
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 models_app = typer.Typer(
@@ -70,12 +71,22 @@ def publish(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An exported model.")],
     promote: Annotated[bool, typer.Option("--promote", help="Make it the champion at once.")] = False,
     note: Annotated[str, typer.Option(help="Why; kept with the version.")] = "",
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="The training run it was exported from: keeps the weights that trainings go on from."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy a model into the repository as the challenger. The same file twice is one version."""
+    """Copy a model into the repository as the challenger. The same file twice is one version.
+
+    With --run its checkpoint is kept too: senka train --from champion.
+    """
+    checkpoint = run / CHECKPOINT_FILE if run else None
+    if checkpoint and not checkpoint.is_file():
+        raise RunError(f"There is no {checkpoint}. Name the folder of a finished run: senka train ... --out RUN.")
     repository = _repository()
     known = {version.number for version in repository.versions()}
-    version = repository.publish(model, note, promote)
+    version = repository.publish(model, note, promote, checkpoint)
     aliases = repository.aliases()
     role = "champion" if aliases.champion == version.number else "challenger"
     if version.number in known:

@@ -5,6 +5,8 @@ import pytest
 
 from models import errors
 from models.errors import (
+    CheckpointMismatch,
+    CheckpointMissing,
     EmptyBody,
     GradeSetMismatch,
     ImageError,
@@ -29,6 +31,8 @@ EXAMPLES = [
     ModelNotFound("cucumber", "version 7", ["1", "champion"]),
     ModelFileMissing("/models/new.onnx"),
     ModelCorrupt("/models/3/model.onnx", "a" * 64, "b" * 64),
+    CheckpointMissing("cucumber", 3),
+    CheckpointMismatch("/runs/a/checkpoint.pt", "a" * 64, "b" * 64),
     RepositoryUnreadable("/models/aliases.json", "Invalid JSON", "delete it"),
     ParityError(0.5, 1e-4, 9),
 ]

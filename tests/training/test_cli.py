@@ -51,6 +51,75 @@ def test_evaluate_reads_the_same_settings_as_the_service(samples, tmp_path):
     ok("evaluate", "--model", "champion", "--data", samples)
 
 
+def test_a_champion_published_with_its_run_is_trained_on(samples, tmp_path):
+    ok("train", "--data", samples, "--out", "run", "--epochs", "1")
+    ok("export", "run", "--out", "m.onnx")
+    ok("models", "publish", "m.onnx", "--promote")
+    assert (
+        "senka models publish MODEL.onnx --run RUN"
+        in senka("train", "--data", samples, "--out", "a", "--from", "champion").stderr
+    )
+    assert "There is no nowhere/checkpoint.pt" in senka("models", "publish", "m.onnx", "--run", "nowhere").stderr
+    ok("models", "publish", "m.onnx", "--run", "run")
+    tuned = ok("train", "--data", samples, "--out", "tuned", "--from", "champion", "--freeze", "conv1", "--epochs", "1")
+    assert "senka: starting from cucumber version 1" in tuned.stderr
+    facts = json.loads(Path("tuned/config.json").read_text())
+    assert facts["start"]["kind"] == "published"
+    assert facts["config"]["freeze"] == ["conv1"]
+    other = senka("train", "--data", samples, "--out", "tuned", "--epochs", "1", "--freeze", "conv1", "--resume")
+    assert other.exit_code == 1
+    assert "start" in other.stderr
+
+
+def test_every_option_of_train_reaches_the_run(samples):
+    options = (
+        "--epochs 2 --batch-size 20 --accumulate 2 --learning-rate 0.01 --schedule constant --weight-decay 0.1 --clip-norm 2 "
+        "--label-smoothing 0.2 --mixup 0.3 --balance sampler --patience 1 --layer-decay 0.5 --no-flip --shift-px 2 "
+        "--rotate-deg 3 --light 0.1 --gradient 0.2 --noise 0.01 --amp off --channels-last on --size 40x24 --seed 3 "
+        "--pictures-every 1"
+    )
+    ok("train", "--data", samples, "--out", "run", *options.split())
+    kept = json.loads(Path("run/config.json").read_text())["config"]
+    wanted = {
+        "epochs": 2,
+        "batch_size": 20,
+        "accumulate": 2,
+        "learning_rate": 0.01,
+        "schedule": "constant",
+        "weight_decay": 0.1,
+        "clip_norm": 2.0,
+        "label_smoothing": 0.2,
+        "mixup": 0.3,
+        "balance": "sampler",
+        "patience": 1,
+        "layer_decay": 0.5,
+        "amp": "off",
+        "channels_last": "on",
+        "seed": 3,
+    }
+    assert {name: kept[name] for name in wanted} == wanted
+    assert kept["augmentation"] == {
+        "flip": False,
+        "shift_px": 2,
+        "rotate_deg": 3.0,
+        "light": 0.1,
+        "gradient": 0.2,
+        "noise": 0.01,
+    }
+    assert (kept["preprocess"]["width"], kept["preprocess"]["height"]) == (40, 24)
+
+
+def test_several_seeds_print_mean_spread_and_the_best(samples):
+    done = ok("train", "--data", samples, "--out", "runs", "--epochs", "1", "--seeds", "2", "--json")
+    printed = json.loads(done.stdout)
+    assert [run["run"] for run in printed["runs"]] == ["runs/seed-0", "runs/seed-1"]
+    assert printed["best"] in ("runs/seed-0", "runs/seed-1")
+    assert {"accuracy", "macro_f1", "ece"} == printed["mean"].keys() == printed["spread"].keys()
+    again = ok("train", "--data", samples, "--out", "runs", "--epochs", "1", "--seeds", "2", "--resume").stdout
+    assert "standard deviation" in again
+    assert "optimistic" in again
+
+
 def test_synth_writes_a_batch_and_a_sheet():
     done = ok("synth", "batch", "--count", "12", "--seed", "4", "--size", "64x48", "--sheet", "sheets/s.png", "--json")
     assert json.loads(done.stdout) == {"folder": "batch", "images": 12, "seed": 4}
@@ -66,6 +135,11 @@ def test_synth_writes_a_batch_and_a_sheet():
         (["train", "--data", "DATA", "--out", "r", "--seed", "-1"], "--seed"),
         (["train", "--data", "DATA", "--out", "r", "--size", "2000x64"], "8 to 1024"),
         (["train", "--data", "DATA", "--out", "r", "--split", "half"], "train, test or all"),
+        (
+            ["train", "--data", "DATA", "--out", "r", "--balance", "fair"],
+            "balance: Input should be 'none'",
+        ),
+        (["train", "--data", "DATA", "--out", "r", "--rotate-deg", "90"], "rotate_deg"),
         (["synth", "s", "--size", "640x64"], "640x64"),
         (["synth", "s", "--size", "big"], "WIDTHxHEIGHT"),
         (["synth", "s", "--seed", "-1"], "--seed"),
@@ -92,6 +166,9 @@ def test_wrong_usage_exits_2_names_it_and_leaves_nothing(samples, tmp_path, argu
         (["train", "--data", "DATA", "--data", "DATA", "--out", "r"], "is named twice"),
         (["train", "--data", "DATA", "--out", "r", "--batch-size", "500"], "lower --batch-size"),
         (["train", "--data", "DATA", "--out", "file"], "file"),
+        (["train", "--data", "DATA", "--out", "r", "--from", "nowhere"], "There is no start 'nowhere'"),
+        (["train", "--data", "DATA", "--out", "r", "--from", "champion"], "no champion"),
+        (["train", "--data", "DATA", "--out", "r", "--freeze", "conv9"], "It has: conv1, norm1"),
         (["export", "file", "--out", "m.onnx"], "file"),
         (["export", "empty", "--out", "m.onnx"], "holds no training run"),
         (["evaluate", "--model", "m.onnx", "--data", "DATA"], "m.onnx"),
@@ -125,12 +202,12 @@ def test_a_damaged_run_is_named(tmp_path):
 
 
 def test_a_stopped_training_says_how_to_go_on(samples, monkeypatch):
-    from training import fit as fit_module
+    from training import loop as loop_module
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit_module, "augment", stop)
+    monkeypatch.setattr(loop_module, "augment", stop)
     done = senka("train", "--data", samples, "--out", "run", "--epochs", "1")
     assert done.exit_code == 1
     assert "--resume continues run" in done.stderr

@@ -7,9 +7,9 @@ import torch
 from models.errors import DataError, RunError
 from tests.training.small import bars, config
 from training import checkpoints
-from training import fit as fit_module
+from training import loop as loop_module
 from training.fit import Progress, fit
-from training.run import CHECKPOINT_FILE, PARITY_FILE, REPORT_FILE, Run
+from training.run import CHECKPOINT_FILE, PARITY_FILE, REPORT_FILE, Run, RunFacts
 from training.sources import LabelledSet, Sample
 
 
@@ -63,15 +63,15 @@ def test_killed_and_resumed_ends_with_the_weights_of_an_uninterrupted_run(tmp_pa
 
     if survived:
         with pytest.raises(Killed):
-            fit(config(), bars(), tmp_path / "cut", watch=cut)
+            fit(config(), bars(), tmp_path / "cut", watch=cut, save_every_s=0)
     else:  # before the first epoch was over
-        Run.create(tmp_path / "cut", fit_module.RunFacts.describe(config(), bars()), resume=False)
+        Run.create(tmp_path / "cut", RunFacts.describe(config(), bars()), resume=False)
     assert_same(whole, fit(config(), bars(), tmp_path / "cut", resume=True))
 
 
 def test_killed_inside_an_epoch_repeats_that_epoch(tmp_path, monkeypatch):
     whole = fit(config(), bars(), tmp_path / "whole")
-    real, calls = fit_module.augment, []
+    real, calls = loop_module.augment, []
 
     def cut(*arguments):
         calls.append(1)
@@ -79,10 +79,10 @@ def test_killed_inside_an_epoch_repeats_that_epoch(tmp_path, monkeypatch):
             raise Killed
         return real(*arguments)
 
-    monkeypatch.setattr(fit_module, "augment", cut)
+    monkeypatch.setattr(loop_module, "augment", cut)
     with pytest.raises(Killed):
-        fit(config(), bars(), tmp_path / "cut")
-    monkeypatch.setattr(fit_module, "augment", real)
+        fit(config(), bars(), tmp_path / "cut", save_every_s=0)
+    monkeypatch.setattr(loop_module, "augment", real)
     assert_same(whole, fit(config(), bars(), tmp_path / "cut", resume=True))
 
 

@@ -1,6 +1,7 @@
 """What the commands share: options, a progress bar, and how they print."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ TargetAccuracy = Annotated[
 
 def group(**settings: Any) -> typer.Typer:
     """A Typer whose commands `service/cli` finds by name."""
-    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, **settings)
+    return typer.Typer(**{"no_args_is_help": True, "rich_markup_mode": None, **settings})
 
 
 @contextmanager
@@ -60,6 +61,27 @@ def beside(file: Path | None) -> Path | None:
         if file.is_dir():
             raise typer.BadParameter(f"{file} is a folder; name a file.")
     return file
+
+
+class _Lines(logging.Handler):
+    """What training has to say while it works, as lines on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(f"senka: {self.format(record)}", err=True)
+
+
+@contextmanager
+def said(package: str = "training") -> Iterator[None]:
+    """Show the log lines of a package while a command runs."""
+    logger, handler = logging.getLogger(package), _Lines(logging.INFO)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 @contextmanager

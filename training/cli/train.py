@@ -2,27 +2,56 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from training.cli.common import Json, Source, Split, beside, group, part_of, progress_bar, show, sides, usage
+from training.cli import train_options as option
+from training.cli.common import Json, Source, Split, beside, group, part_of, progress_bar, said, show, sides, usage
 
-app = group()
+if TYPE_CHECKING:  # torch takes seconds to load; `senka train --help` does not wait for it
+    from training.config import TrainingConfig
+    from training.run import Run
+    from training.seeds import SeedSummary
+    from training.sources import LabelledSet
+    from training.start import Start
+
+app = group(rich_markup_mode="rich")  # panels: there are too many options for one list
 
 
 @app.command(epilog="Example: senka train --data samples --arch lenet --out runs/first")
 def train(
     data: Source,
-    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for checkpoint, curves, metrics.json and the error gallery.")],
-    arch: Annotated[str, typer.Option(help="deep-mnist or lenet.")] = "lenet",
+    out: option.Out,
+    arch: option.Arch = "lenet",
     split: Split = "train",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images. Default: the architecture's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Images a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak step size.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, data, machine and threads: same weights.")] = 0,
-    size: Annotated[str | None, typer.Option(help="Network input, WIDTHxHEIGHT. Default: the architecture's.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN where it was stopped.")] = False,
+    seed: option.Seed = 0,
+    seeds: option.Seeds = 1,
+    resume: option.Resume = False,
+    pictures_every: option.PicturesEvery = None,
+    size: option.Size = None,
+    from_: option.From = None,
+    freeze: option.Freeze = None,
+    layer_decay: option.LayerDecay = None,
+    epochs: option.Epochs = None,
+    batch_size: option.BatchSize = None,
+    accumulate: option.Accumulate = None,
+    learning_rate: option.LearningRate = None,
+    schedule: option.Schedule = None,
+    weight_decay: option.WeightDecay = None,
+    clip_norm: option.ClipNorm = None,
+    label_smoothing: option.LabelSmoothing = None,
+    mixup: option.Mixup = None,
+    balance: option.Balance = None,
+    patience: option.Patience = None,
+    flip: option.Flip = None,
+    shift_px: option.ShiftPx = None,
+    rotate_deg: option.RotateDeg = None,
+    light: option.Light = None,
+    gradient: option.Gradient = None,
+    noise: option.Noise = None,
+    amp: option.Amp = None,
+    channels_last: option.ChannelsLast = None,
     as_json: Json = False,
 ) -> None:
     """Train a network on labelled photographs."""
@@ -31,39 +60,100 @@ def train(
     from models.architectures import NAMES, default_spec
     from models.preprocess import PreprocessSpec
     from training.config import default_config
-    from training.fit import Progress as Epoch
-    from training.fit import fit
-    from training.run import REPORT_FILE
+    from training.seeds import fit_seeds
     from training.sources import load_all
+    from training.start import find_start
 
     if arch not in NAMES:
         raise typer.BadParameter(f"There is no architecture {arch!r}. Known: {', '.join(NAMES)}.")
     shape: dict[str, int] = {}
     if size:
         shape["width"], shape["height"] = sides(size, 1024)
+    pictures = {
+        "flip": flip,
+        "shift_px": shift_px,
+        "rotate_deg": rotate_deg,
+        "light": light,
+        "gradient": gradient,
+        "noise": noise,
+    }
+    # What a recipe says would stand before these: an option that was given wins over it.
+    changes: dict[str, Any] = {
+        "seed": seed,
+        "freeze": tuple(freeze) if freeze else None,
+        "layer_decay": layer_decay,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "weight_decay": weight_decay,
+        "clip_norm": clip_norm,
+        "label_smoothing": label_smoothing,
+        "mixup": mixup,
+        "balance": balance,
+        "patience": patience,
+        "augmentation": pictures,
+        "amp": amp,
+        "channels_last": channels_last,
+    }
     with usage():
         spec = PreprocessSpec.model_validate({**default_spec(arch).model_dump(), **shape})
-        config = default_config(arch, spec, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
+        config = default_config(arch, spec, **changes)
+    start = find_start(from_) if from_ else None
     labelled = load_all(data, part_of(split))
-    with progress_bar(f"Training {arch} on {len(labelled)} images, epochs", config.epochs) as (progress, task):
+
+    def one(settings: "TrainingConfig", folder: Path) -> "Run":
+        return _train(settings, labelled, folder, resume, start, pictures_every)
+
+    with said():
+        if seeds == 1:
+            _show_run(one(config, out), arch, len(labelled), as_json)
+        else:
+            _show_seeds(fit_seeds(config, seeds, out, resume, one), as_json)
+
+
+def _train(
+    config: "TrainingConfig", data: "LabelledSet", out: Path, resume: bool, start: "Start | None", pictures_every: int | None
+) -> "Run":
+    """One run, with a bar of its epochs."""
+    from training.fit import Progress as Epoch
+    from training.fit import fit
+
+    with progress_bar(f"Training {config.architecture} on {len(data)} images, epochs", config.epochs) as (progress, task):
 
         def watch(epoch: Epoch) -> None:
             shown = f"epoch loss {epoch.loss:.3f}, validation {epoch.validation_accuracy:.3f}"
             progress.update(task, completed=epoch.epoch, description=shown)
 
         try:
-            run = fit(config, labelled, out, resume=resume, watch=watch)
+            return fit(config, data, out, resume, watch, start=start, pictures_every=pictures_every)
         except KeyboardInterrupt:
             typer.echo(f"senka: stopped; the same command with --resume continues {out}.", err=True)
             raise typer.Exit(1) from None
-    metrics = run.metrics()
+
+
+def _show_run(run: "Run", arch: str, images: int, as_json: bool) -> None:
+    from training.run import REPORT_FILE
+
+    metrics, out = run.metrics(), run.folder
     scores = metrics.scores
+    facts = {"run": str(out), "temperature": metrics.calibration.temperature, "epochs": metrics.epochs}
+    chosen = f" Epoch {metrics.best_epoch}, chosen by these images." if metrics.best_epoch else ""
     show(
         as_json,
-        {"run": str(out), "temperature": metrics.calibration.temperature, **scores.model_dump(mode="json")},
-        f"Trained {arch} on {len(labelled) - scores.images} images: accuracy {scores.accuracy:.3f} on {scores.images} held out "
-        f"(ECE {scores.ece:.3f}).\nErrors: {out / REPORT_FILE}\nCurves: tensorboard --logdir {out}",
+        {**facts, "best_epoch": metrics.best_epoch, **scores.model_dump(mode="json")},
+        f"Trained {arch} on {images - scores.images} images: accuracy {scores.accuracy:.3f} on {scores.images} held out "
+        f"(ECE {scores.ece:.3f}).{chosen}\nErrors: {out / REPORT_FILE}\nCurves: tensorboard --logdir {out}",
     )
+
+
+def _show_seeds(summary: "SeedSummary", as_json: bool) -> None:
+    lines = [f"{run.run}: accuracy {run.accuracy:.3f}, macro-F1 {run.macro_f1:.3f}, ECE {run.ece:.3f}" for run in summary.runs]
+    mean, spread = summary.mean, summary.spread
+    lines.append(f"Mean accuracy {mean['accuracy']:.3f}, standard deviation {spread['accuracy']:.3f}.")
+    lines.append(f"Best on the held-out images: {summary.best}; they chose it, so its own figures on them are optimistic.")
+    show(as_json, summary.model_dump(mode="json"), "\n".join(lines))
 
 
 @app.command("export", epilog="Example: senka export runs/first --out first.onnx")
