@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from models.architectures.network import effective_bias, head_cam
+
 
 class LeNet(nn.Module):
     """(B, channels, H, W) float32, normalised -> (B, grades) logits.
@@ -29,8 +31,28 @@ class LeNet(nn.Module):
         self.fc2 = nn.Linear(hidden, grades)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pool1(self.relu1(self.norm1(self.conv1(x))))  # B x 32 x H/2 x W/2
-        x = self.pool2(self.relu2(self.norm2(self.conv2(x))))  # B x 64 x H/4 x W/4
-        x = self.relu3(self.norm3(self.fc1(self.flatten(x))))  # B x hidden
-        logits: torch.Tensor = self.fc2(self.dropout(x))  # B x grades
+        logits: torch.Tensor = self.fc2(self.dropout(self._hidden(self._features(x))))  # B x grades
         return logits
+
+    def explained(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits; cam (B, grades, H/4, W/4), gradient x activation after the second pooling; embedding (B, hidden).
+
+        cam[b, g].sum() + effective_bias(embedding)[b, g] == logits[b, g].
+        """
+        features = self._features(x)
+        embedding = self._hidden(features)
+        logits = self.fc2(self.dropout(embedding))
+        return logits, head_cam(features, self.fc1, self.norm3, embedding > 0, self.fc2), embedding
+
+    def effective_bias(self, embedding: Tensor) -> Tensor:
+        """The part of the logits that no place in the image explains: embedding (B, hidden) -> (B, grades)."""
+        return effective_bias(self.norm3, embedding > 0, self.fc2)
+
+    def _features(self, x: Tensor) -> Tensor:
+        x = self.pool1(self.relu1(self.norm1(self.conv1(x))))  # B x 32 x H/2 x W/2
+        features: Tensor = self.pool2(self.relu2(self.norm2(self.conv2(x))))  # B x 64 x H/4 x W/4
+        return features
+
+    def _hidden(self, features: Tensor) -> Tensor:
+        hidden: Tensor = self.relu3(self.norm3(self.fc1(self.flatten(features))))  # B x hidden
+        return hidden
