@@ -11,6 +11,10 @@ from models.imaging import Pixels
 
 INPUT: Final = "image"
 LOGITS: Final = "logits"
+CAM: Final = "cam"
+"""(N, K, h, w) float32: what each place in the photograph adds to each logit. Only graphs of networks that explain have it."""
+EMBEDDING: Final = "embedding"
+"""(N, D) float32: the features that the last layer sees. As CAM."""
 
 
 def open_session(

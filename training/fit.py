@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
@@ -158,17 +158,17 @@ class _Loop:
         network = self._final()
         network.eval()
         with torch.no_grad():
-            return torch.cat([network(part.to(self.device)).float().cpu() for part in torch.split(inputs, 256)])
+            return torch.cat([network.logits(part.to(self.device)).float().cpu() for part in torch.split(inputs, 256)])
 
     def weights(self) -> dict[str, Tensor]:
         """`state_dict` of the bare network, without normalisation constants, on the CPU."""
-        served = self._final()
-        bare = served.module if isinstance(served, AveragedModel) else served
-        network = bare.get_submodule("network")
+        network = self._final().network
         return {name: value.detach().cpu() for name, value in network.state_dict().items()}
 
-    def _final(self) -> nn.Module:
-        return self.average or self.model
+    def _final(self) -> ServedNetwork:
+        final = self.average.module if self.average else self.model
+        assert isinstance(final, ServedNetwork)  # noqa: S101 - for the type checker
+        return final
 
     def save(self, path: Path, epochs_done: int) -> None:
         parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer, "schedule": self.schedule}

@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from models.architectures.network import pooled_cam
+from models.architectures.network import GlobalAveragePool, pooled_cam
 
 AUXILIARY_WEIGHT: Final = 0.3
 """Share of each auxiliary classifier in the training loss."""
@@ -91,8 +91,7 @@ class GoogLeNet(nn.Module):
         self.inception5b = Inception(832, 384, 192, 384, 48, 128, 128)
         self.aux1 = Auxiliary(512, grades)
         self.aux2 = Auxiliary(528, grades)
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.flatten = nn.Flatten()
+        self.avgpool = GlobalAveragePool()
         self.dropout = nn.Dropout(0.2)  # 0.4 in the paper
         self.fc = nn.Linear(1024, grades)
         for layer in self.modules():
@@ -100,14 +99,14 @@ class GoogLeNet(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.fc(self.dropout(self._pooled(self._late(self._middle(self._early(x))))))
+        logits: Tensor = self.fc(self.dropout(self.avgpool(self._late(self._middle(self._early(x))))))
         return logits
 
     def weighted_logits(self, x: Tensor) -> tuple[tuple[float, Tensor], ...]:
         """The logits, and those of both auxiliary classifiers with their weight in the training loss, each (B, grades)."""
         early = self._early(x)
         middle = self._middle(early)
-        logits = self.fc(self.dropout(self._pooled(self._late(middle))))
+        logits = self.fc(self.dropout(self.avgpool(self._late(middle))))
         return (1.0, logits), (AUXILIARY_WEIGHT, self.aux1(early)), (AUXILIARY_WEIGHT, self.aux2(middle))
 
     def explained(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,7 +115,7 @@ class GoogLeNet(nn.Module):
         cam[b, g].mean() + fc.bias[g] == logits[b, g].
         """
         features = self._late(self._middle(self._early(x)))
-        embedding = self._pooled(features)
+        embedding = self.avgpool(features)
         return self.fc(self.dropout(embedding)), pooled_cam(features, self.fc), embedding
 
     def _early(self, x: Tensor) -> Tensor:
@@ -140,7 +139,3 @@ class GoogLeNet(nn.Module):
         x = self.inception5a(x)  # B x 832 x 7 x 7
         maps: Tensor = self.inception5b(x)  # B x 1024 x 7 x 7
         return maps
-
-    def _pooled(self, features: Tensor) -> Tensor:
-        pooled: Tensor = self.flatten(self.avgpool(features))  # B x 1024
-        return pooled

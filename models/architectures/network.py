@@ -5,7 +5,6 @@ Every network is a torch module: (B, channels, H, W) float32, normalised -> (B, 
 
 from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 
@@ -28,6 +27,21 @@ class Explained(Protocol):
         """
 
 
+@runtime_checkable
+class Foldable(Protocol):
+    """A network with a batch normalisation that the ONNX exporter cannot fold into the layer before it."""
+
+    def folded(self) -> nn.Module:
+        """A copy that computes the same in evaluation mode, with a layer less."""
+
+
+class GlobalAveragePool(nn.Module):
+    """(B, C, h, w) -> (B, C). The plain mean: the exporter writes PyTorch's adaptive pooling to 1x1 as nine further nodes."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.mean(dim=(2, 3))
+
+
 def pooled_cam(features: Tensor, classifier: nn.Linear) -> Tensor:
     """Class activation map (Zhou et al. 2016) of a network that ends in global average pooling and one linear layer.
 
@@ -40,31 +54,18 @@ def pooled_cam(features: Tensor, classifier: nn.Linear) -> Tensor:
     return cam.unflatten(2, features.shape[2:])
 
 
-def head_cam(features: Tensor, hidden: nn.Linear, norm: nn.BatchNorm1d, active: Tensor, classifier: nn.Linear) -> Tensor:
-    """Gradient x activation map (HiResCAM, Draelos and Carin 2020) of a head `classifier(relu(norm(hidden(flat))))`.
+def head_cam(features: Tensor, hidden: Tensor, active: Tensor, classifier: nn.Linear) -> Tensor:
+    """Gradient x activation map (HiResCAM, Draelos and Carin 2020) of a head `classifier(relu(features.flatten(1) @ hidden.T + b))`.
 
-    features (B, C, h, w), active (B, hidden) bool, where the ReLU lets through -> (B, grades, h, w). The head is piecewise
-    linear, so its gradient has a closed form, ((active * slope) * W2[g]) @ W1; summed over the channels of gradient x features,
-    cam[b, g].sum() + effective bias == logits[b, g] with `effective_bias` below.
+    features (B, C, h, w), hidden (D, C*h*w), active (B, D) bool: where the ReLU lets through -> (B, grades, h, w). The head is
+    piecewise linear, so its gradient has a closed form, (active * W2[g]) @ hidden, and the sum over channels of gradient x
+    features explains all of a logit but the biases: cam[b, g].sum() + active @ (b * W2[g]) + classifier.bias[g] == logits[b, g].
 
-    The sum over channels comes first, one (B, C) @ (C, hidden) for each place: grades times less work than writing the gradient
-    out for every grade.
+    The sum over channels comes first, (B, C) @ (C, D) for each place: less work by the number of grades than a gradient for each.
     """
     channels, height, width = features.shape[1:]
-    weights = hidden.weight.view(-1, channels, height * width).permute(2, 1, 0)  # h*w x C x hidden
+    weights = hidden.view(-1, channels, height * width).permute(2, 1, 0)  # h*w x C x D
     places = features.flatten(2).permute(2, 0, 1)  # h*w x B x C
-    passed = (places @ weights) * (active * _affine(norm)[0])  # h*w x B x hidden
+    passed = (places @ weights) * active  # h*w x B x D
     cam = passed @ classifier.weight.T  # h*w x B x grades
     return cam.permute(1, 2, 0).unflatten(2, (height, width))
-
-
-def effective_bias(norm: nn.BatchNorm1d, active: Tensor, classifier: nn.Linear) -> Tensor:
-    """What `head_cam` leaves of the logits: the biases along the open paths. active (B, hidden) bool -> (B, grades)."""
-    return (active * _affine(norm)[1]) @ classifier.weight.T + classifier.bias
-
-
-def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Batch normalisation in evaluation mode as x * slope + shift, each (features,)."""
-    assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018 - for the type checker
-    slope = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return slope, norm.bias - norm.running_mean * slope

@@ -6,7 +6,7 @@ Parameters carry torchvision's names and shapes, so that its `state_dict` loads.
 
 from torch import Tensor, nn
 
-from models.architectures.network import pooled_cam
+from models.architectures.network import GlobalAveragePool, pooled_cam
 
 
 class BasicBlock(nn.Module):
@@ -46,15 +46,14 @@ class ResNet34(nn.Module):
         self.layer2 = _stage(64, 128, 4, stride=2)
         self.layer3 = _stage(128, 256, 6, stride=2)
         self.layer4 = _stage(256, 512, 3, stride=2)
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.flatten = nn.Flatten()
+        self.avgpool = GlobalAveragePool()
         self.fc = nn.Linear(512, grades)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.fc(self._pooled(self._features(x)))  # B x grades
+        logits: Tensor = self.fc(self.avgpool(self._features(x)))  # B x grades
         return logits
 
     def explained(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,7 +62,7 @@ class ResNet34(nn.Module):
         cam[b, g].mean() + fc.bias[g] == logits[b, g].
         """
         features = self._features(x)
-        embedding = self._pooled(features)
+        embedding = self.avgpool(features)
         return self.fc(embedding), pooled_cam(features, self.fc), embedding
 
     def _features(self, x: Tensor) -> Tensor:
@@ -73,10 +72,6 @@ class ResNet34(nn.Module):
         x = self.layer3(x)  # B x 256 x 14 x 14
         maps: Tensor = self.layer4(x)  # B x 512 x 7 x 7
         return maps
-
-    def _pooled(self, features: Tensor) -> Tensor:
-        pooled: Tensor = self.flatten(self.avgpool(features))  # B x 512
-        return pooled
 
 
 def _stage(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
