@@ -61,11 +61,9 @@ def _pruned(graph: memoryview) -> bytes | None:
             return None
         if needed.intersection(_text(part) for part in parts if part.number == _NODE_OUTPUT):
             kept.add(index)
-            needed.update(_text(part) for part in parts if part.number == _NODE_INPUT)
+            needed.update(_text(part) for part in parts if part.number == _NODE_INPUT and part.content)
     return b"".join(
-        field.whole
-        for index, field in enumerate(fields)
-        if (index in kept if field.number == _NODE else _wanted(field, needed))
+        field.whole for index, field in enumerate(fields) if (index in kept if field.number == _NODE else _wanted(field, needed))
     )
 
 
