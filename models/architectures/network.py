@@ -51,11 +51,11 @@ def pooled_cam(features: Tensor, classifier: nn.Linear) -> Tensor:
     # As a matrix product on a flat map: a convolution would let ONNX Runtime choose another layout for the features, and with
     # it another order of the sums behind the logits.
     cam = classifier.weight @ features.flatten(2)  # B x grades x h*w
-    return cam.unflatten(2, features.shape[2:])
+    return cam.reshape(*cam.shape[:2], *features.shape[2:])
 
 
 def head_cam(features: Tensor, hidden: Tensor, active: Tensor, classifier: nn.Linear) -> Tensor:
-    """Gradient x activation map (HiResCAM, Draelos and Carin 2020) of a head `classifier(relu(features.flatten(1) @ hidden.T + b))`.
+    """Gradient x activation map (HiResCAM, Draelos and Carin 2020) of the head `classifier(relu(flat @ hidden.T + b))`.
 
     features (B, C, h, w), hidden (D, C*h*w), active (B, D) bool: where the ReLU lets through -> (B, grades, h, w). The head is
     piecewise linear, so its gradient has a closed form, (active * W2[g]) @ hidden, and the sum over channels of gradient x
@@ -68,4 +68,4 @@ def head_cam(features: Tensor, hidden: Tensor, active: Tensor, classifier: nn.Li
     places = features.flatten(2).permute(2, 0, 1)  # h*w x B x C
     passed = (places @ weights) * active  # h*w x B x D
     cam = passed @ classifier.weight.T  # h*w x B x grades
-    return cam.permute(1, 2, 0).unflatten(2, (height, width))
+    return cam.permute(1, 2, 0).reshape(*cam.shape[1:], height, width)
