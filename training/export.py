@@ -54,7 +54,7 @@ def export(run: Run, out: Path, name: str = "cucumber") -> tuple[ModelCard, floa
         metrics={"accuracy": metrics.scores.accuracy, "macro_f1": metrics.scores.macro_f1, "ece": metrics.scores.ece},
     )
     photographs = run.parity_inputs()
-    model = _with_card(to_onnx(network, photographs[:2]), card)
+    model = with_card(to_onnx(network, photographs[:2]), card)
     difference = parity(network, model, photographs)
     if difference > PARITY_LIMIT:
         raise ParityError(difference, PARITY_LIMIT, len(photographs))
@@ -97,8 +97,8 @@ def to_onnx(network: ServedNetwork, example: np.ndarray) -> onnx.ModelProto:
     return program.model_proto
 
 
-def _with_card(proto: onnx.ModelProto, card: ModelCard) -> bytes:
+def with_card(proto: onnx.ModelProto, card: ModelCard) -> bytes:
     onnx.helper.set_model_props(proto, {CARD_KEY: card.model_dump_json()})
     onnx.checker.check_model(proto, full_check=True)
-    model_with_card: bytes = proto.SerializeToString()
-    return model_with_card
+    modelwith_card: bytes = proto.SerializeToString()
+    return modelwith_card
