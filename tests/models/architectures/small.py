@@ -29,9 +29,14 @@ def inputs_of(name: str, batch: int) -> Tensor:
 
 
 def trained_statistics(network: nn.Module, seed: int = 5) -> None:
-    """Give every batch normalisation statistics and weights as training leaves them: none is 0 or 1."""
+    """Give every batch normalisation statistics and weights as training leaves them: none is 0 or 1.
+
+    Convolutions start as He et al. 2015 say, so that signals reach the end: else the biases alone would decide the logits.
+    """
     generator = torch.Generator().manual_seed(seed)
     for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=generator)
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             assert layer.running_mean is not None
             assert layer.running_var is not None
