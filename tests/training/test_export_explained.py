@@ -89,7 +89,7 @@ def test_the_map_adds_up_to_the_logits(exported, batch):
         total = cam.sum(axis=(2, 3)) + bias
     else:
         total = cam.mean(axis=(2, 3)) + exported.network.fc.bias.detach().numpy()
-    assert logits.std() > 0.01
+    assert exported.run(["logits"], 5)[0].std(axis=0).max() > 0.01  # the photograph decides, not the biases alone
     np.testing.assert_allclose(total, logits, atol=1e-4, rtol=0)
 
 

@@ -79,7 +79,7 @@ def _describe(arch: str, grades: int | None, size: str | None, as_json: bool) ->
         table.add_row(row.name, row.kind, shape, f"{row.weights:,}", f"{row.biases:,}", f"{row.macs:,}")
     table.add_section()
     table.add_row("total", "", "", f"{totals.parameters:,} parameters", "", f"{totals.macs:,}")
-    Console().print(table)
+    _console().print(table)
 
 
 def _compare(as_json: bool) -> None:
@@ -87,23 +87,27 @@ def _compare(as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"networks": networks, "note": _AUXILIARIES}))
         return
-    columns = ("network", "input", "classes", "parameters", "MACs", "FC layers", "top-1 %", "top-5 %")
-    table = Table(*columns, title="Computed, and below it published", caption=_AUXILIARIES)
+    # Two lines for each network, so that the whole fits a terminal of 80 columns.
+    table = Table("network", "figures", "parameters", "MACs", "FC", "top-1", "top-5", caption=_AUXILIARIES)
+    keys = ("parameters", "macs", "fully_connected", "top1", "top5")
     for row in networks:
-        computed, published = row["computed"], row["published"]
-        shape = "x".join(map(str, row["input"]))
-        figures = [f"{computed[key]:,}" for key in ("parameters", "macs", "fully_connected")]
-        table.add_row(row["architecture"], shape, str(row["grades"]), *figures, "", "")
-        if published:
-            keys = ("parameters", "macs", "fully_connected", "top1", "top5")
-            shown = ["-" if published[key] is None else f"{published[key]:,}" for key in keys]
-            table.add_row("", "", "", *shown)
+        for first, kind in ((row["architecture"], "computed"), ("x".join(map(str, row["input"])), "published")):
+            figures = row[kind] or {}
+            table.add_row(first, kind, *("-" if figures.get(key) is None else f"{figures[key]:,}" for key in keys))
         table.add_section()
-    console = Console()
+    console = _console()
     console.print(table)
+    console.print("FC: fully connected layers. top-1, top-5: percent of images, in one guess or five.", highlight=False)
     for row in networks:
         if row["published"]:
             console.print(f"{row['architecture']}: {row['published']['source']}", markup=False, highlight=False)
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200  # a file or pipe has no width to fit; rich would cut figures off at 80 columns
+    return console
 
 
 def _comparison() -> list[dict[str, Any]]:
