@@ -100,5 +100,5 @@ def to_onnx(network: ServedNetwork, example: np.ndarray) -> onnx.ModelProto:
 def with_card(proto: onnx.ModelProto, card: ModelCard) -> bytes:
     onnx.helper.set_model_props(proto, {CARD_KEY: card.model_dump_json()})
     onnx.checker.check_model(proto, full_check=True)
-    modelwith_card: bytes = proto.SerializeToString()
-    return modelwith_card
+    model_with_card: bytes = proto.SerializeToString()
+    return model_with_card

@@ -48,8 +48,6 @@ def pooled_cam(features: Tensor, classifier: nn.Linear) -> Tensor:
     features (B, C, h, w) -> (B, grades, h, w), a convolution of 1x1 with the classifier's weights. Without remainder:
     cam[b, g].mean() + classifier.bias[g] == logits[b, g].
     """
-    # As a matrix product on a flat map: a convolution would let ONNX Runtime choose another layout for the features, and with
-    # it another order of the sums behind the logits.
     cam = classifier.weight @ features.flatten(2)  # B x grades x h*w
     return cam.reshape(*cam.shape[:2], *features.shape[2:])
 
