@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from models.errors import GradeSetMismatch, InvalidCard, ModelFileMissing
 from models.grades import GRADES
-from models.graph import INPUT, LOGITS, open_session
+from models.graph import CAM, EMBEDDING, INPUT, LOGITS, open_session
 from models.preprocess import PreprocessSpec
 
 CARD_KEY: Final = "senka.card"
@@ -87,12 +87,17 @@ def card_of(session: ort.InferenceSession) -> ModelCard:
 
 
 def _require_graph(session: ort.InferenceSession, card: ModelCard) -> None:
-    """Raise InvalidCard unless the graph takes the card's photographs in batches of any size and gives its logits."""
-    output, grades = session.get_outputs()[0], len(card.grades)
+    """Raise InvalidCard unless the graph takes the card's photographs in batches of any size and gives its logits.
+
+    What else it gives must be `cam` and `embedding`, both or one, in this order.
+    """
+    output, *further = session.get_outputs()
+    grades = len(card.grades)
     if output.name != LOGITS or len(output.shape) != 2 or output.shape[1] != grades:
         raise InvalidCard(
             f"The first output is {output.name!r} of shape {_words(output.shape)}; the card expects 'logits' for {grades} grades."
         )
+    _require_further([(out.name, out.type, out.shape) for out in further], grades)
     spec, image = card.preprocess, session.get_inputs()[0]
     layouts = {"tensor(uint8)": (spec.height, spec.width, 3), "tensor(float)": (3, spec.height, spec.width)}
     batch, *sides = image.shape or [None]
@@ -106,6 +111,23 @@ def _require_graph(session: ort.InferenceSession, card: ModelCard) -> None:
             f"The first input is {image.name!r}, {image.type} of shape {_words(image.shape)}; the card expects 'image', "
             f"tensor(uint8) of shape N x {spec.height} x {spec.width} x 3 with any N."
         )
+
+
+def _require_further(outputs: Sequence[tuple[str, str, Sequence[int | str | None]]], grades: int) -> None:
+    """Names, element types and shapes of the outputs after the logits. A side that the graph leaves open is a name or None."""
+    wanted = {CAM: f"N x {grades} x h x w", EMBEDDING: "N x D"}
+    names = [name for name, _, _ in outputs]
+    if names != [name for name in wanted if name in names]:
+        raise InvalidCard(
+            f"The outputs after 'logits' are {', '.join(map(repr, names))}; they may be 'cam' and 'embedding', in this order."
+        )
+    for name, kind, shape in outputs:
+        fits = len(shape) == wanted[name].count("x") + 1 and not isinstance(shape[0], int)
+        if kind != "tensor(float)" or not fits or (name == CAM and shape[1] != grades):
+            raise InvalidCard(
+                f"The output {name!r} is {kind} of shape {_words(shape)}; the card expects tensor(float) of shape {wanted[name]} "
+                "with any N."
+            )
 
 
 def _words(shape: Sequence[int | str | None]) -> str:

@@ -11,6 +11,10 @@ from models.imaging import Pixels
 
 INPUT: Final = "image"
 LOGITS: Final = "logits"
+CAM: Final = "cam"
+"""(N, K, h, w) float32: what each place in the photograph adds to each logit. Only graphs of networks that explain have it."""
+EMBEDDING: Final = "embedding"
+"""(N, D) float32: the features that the last layer sees. As CAM."""
 
 
 def open_session(
@@ -32,7 +36,8 @@ def takes_bytes(session: ort.InferenceSession) -> bool:
 def run_logits(session: ort.InferenceSession, photographs: Pixels) -> npt.NDArray[np.float32]:
     """(N, H, W, 3) uint8 RGB of the card's size -> (N, K) float32, in the order of the card's grades.
 
-    For a graph that takes float32 they are converted here.
+    For a graph that takes float32 they are converted here. ONNX Runtime runs the whole graph, also for its other outputs:
+    `models.pruning.logits_only` cuts those off.
     """
     values: npt.NDArray[np.uint8] | npt.NDArray[np.float32] = photographs
     if not takes_bytes(session):

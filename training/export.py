@@ -10,10 +10,11 @@ import onnx
 import torch
 
 from models.architectures import build
+from models.architectures.network import Explained, Foldable
 from models.architectures.served import ServedNetwork
 from models.card import CARD_KEY, ModelCard, card_of
 from models.errors import ParityError, RunError
-from models.graph import INPUT, LOGITS, open_session, run_logits
+from models.graph import CAM, EMBEDDING, INPUT, LOGITS, open_session, run_logits
 from training import checkpoints
 from training.run import CHECKPOINT_FILE, Run
 
@@ -53,7 +54,7 @@ def export(run: Run, out: Path, name: str = "cucumber") -> tuple[ModelCard, floa
         metrics={"accuracy": metrics.scores.accuracy, "macro_f1": metrics.scores.macro_f1, "ece": metrics.scores.ece},
     )
     photographs = run.parity_inputs()
-    model = _with_card(_to_onnx(network, photographs[:2]), card)
+    model = with_card(to_onnx(network, photographs[:2]), card)
     difference = parity(network, model, photographs)
     if difference > PARITY_LIMIT:
         raise ParityError(difference, PARITY_LIMIT, len(photographs))
@@ -62,18 +63,21 @@ def export(run: Run, out: Path, name: str = "cucumber") -> tuple[ModelCard, floa
     return card, difference
 
 
-def parity(network: torch.nn.Module, model: bytes, photographs: np.ndarray) -> float:
+def parity(network: ServedNetwork, model: bytes, photographs: np.ndarray) -> float:
     """Greatest logit difference PyTorch / ONNX Runtime over (N, H, W, 3) uint8, as one batch and one by one."""
     session = open_session(model)
     card_of(session)
     with torch.no_grad():
-        reference = network(torch.from_numpy(photographs)).numpy()
+        reference = network.logits(torch.from_numpy(photographs)).numpy()
     batched = run_logits(session, photographs)
     single = np.concatenate([run_logits(session, photographs[i : i + 1]) for i in range(len(photographs))])
     return float(max(np.abs(batched - reference).max(), np.abs(single - reference).max()))
 
 
-def _to_onnx(network: ServedNetwork, example: np.ndarray) -> onnx.ModelProto:
+def to_onnx(network: ServedNetwork, example: np.ndarray) -> onnx.ModelProto:
+    """example: (2, H, W, 3) uint8; one alone would let the exporter take the batch for 1."""
+    if isinstance(network.network, Foldable):
+        network = ServedNetwork(network.network.folded(), network.spec).eval()
     with warnings.catch_warnings():
         # The exporter itself uses calls that PyTorch has deprecated; nothing of ours can act on that.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -82,7 +86,7 @@ def _to_onnx(network: ServedNetwork, example: np.ndarray) -> onnx.ModelProto:
             network,
             (torch.from_numpy(example),),
             input_names=[INPUT],
-            output_names=[LOGITS],
+            output_names=[LOGITS, CAM, EMBEDDING] if isinstance(network.network, Explained) else [LOGITS],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
             opset_version=OPSET,
             dynamo=True,
@@ -93,7 +97,7 @@ def _to_onnx(network: ServedNetwork, example: np.ndarray) -> onnx.ModelProto:
     return program.model_proto
 
 
-def _with_card(proto: onnx.ModelProto, card: ModelCard) -> bytes:
+def with_card(proto: onnx.ModelProto, card: ModelCard) -> bytes:
     onnx.helper.set_model_props(proto, {CARD_KEY: card.model_dump_json()})
     onnx.checker.check_model(proto, full_check=True)
     model_with_card: bytes = proto.SerializeToString()

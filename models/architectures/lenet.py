@@ -1,7 +1,11 @@
 """LeNet for cucumbers: the network of the founding sorter, with batch normalisation."""
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
+
+from models.architectures.network import head_cam
 
 
 class LeNet(nn.Module):
@@ -23,14 +27,55 @@ class LeNet(nn.Module):
         self.pool2 = nn.MaxPool2d(2)
         self.flatten = nn.Flatten()
         self.fc1 = nn.Linear(64 * (height // 4) * (width // 4), hidden, bias=False)
-        self.norm3 = nn.BatchNorm1d(hidden)
+        self.norm3: nn.Module = nn.BatchNorm1d(hidden)
         self.relu3 = nn.ReLU()
         self.dropout = nn.Dropout(0.3)
         self.fc2 = nn.Linear(hidden, grades)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pool1(self.relu1(self.norm1(self.conv1(x))))  # B x 32 x H/2 x W/2
-        x = self.pool2(self.relu2(self.norm2(self.conv2(x))))  # B x 64 x H/4 x W/4
-        x = self.relu3(self.norm3(self.fc1(self.flatten(x))))  # B x hidden
-        logits: torch.Tensor = self.fc2(self.dropout(x))  # B x grades
+        logits: torch.Tensor = self.fc2(self.dropout(self._hidden(self._features(x))))  # B x grades
         return logits
+
+    def explained(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits; cam (B, grades, H/4, W/4), gradient x activation after the second pooling; embedding (B, hidden).
+
+        cam[b, g].sum() + effective_bias(embedding)[b, g] == logits[b, g].
+        """
+        features = self._features(x)
+        embedding = self._hidden(features)
+        weight, _ = self._hidden_layer()
+        cam = head_cam(features, weight, embedding > 0, self.fc2)
+        return self.fc2(self.dropout(embedding)), cam, embedding
+
+    def effective_bias(self, embedding: Tensor) -> Tensor:
+        """What no place in the image explains, the biases along the open paths: embedding (B, hidden) -> (B, grades)."""
+        _, bias = self._hidden_layer()
+        return ((embedding > 0) * bias) @ self.fc2.weight.T + self.fc2.bias
+
+    def folded(self) -> "LeNet":
+        """A copy for serving whose hidden layer holds its batch normalisation. Without it cam, which reads the layer's weights
+        too, would keep the exporter from folding, and graphs with and without cam would differ in the last bits of the logits.
+        """
+        copy = deepcopy(self)
+        weight, bias = self._hidden_layer()
+        copy.fc1 = nn.Linear(self.fc1.in_features, self.fc1.out_features)
+        copy.fc1.load_state_dict({"weight": weight, "bias": bias})
+        copy.norm3 = nn.Identity()
+        return copy.train(self.training)
+
+    def _hidden_layer(self) -> tuple[Tensor, Tensor]:
+        """Weight (hidden, C*h*w) and bias (hidden,) of the one linear layer that fc1 and norm3 are in evaluation mode."""
+        norm = self.norm3
+        if not isinstance(norm, nn.BatchNorm1d) or norm.running_mean is None or norm.running_var is None:
+            return self.fc1.weight, self.fc1.bias  # folded
+        slope = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        return self.fc1.weight * slope.unsqueeze(1), norm.bias - norm.running_mean * slope
+
+    def _features(self, x: Tensor) -> Tensor:
+        x = self.pool1(self.relu1(self.norm1(self.conv1(x))))  # B x 32 x H/2 x W/2
+        features: Tensor = self.pool2(self.relu2(self.norm2(self.conv2(x))))  # B x 64 x H/4 x W/4
+        return features
+
+    def _hidden(self, features: Tensor) -> Tensor:
+        hidden: Tensor = self.relu3(self.norm3(self.fc1(self.flatten(features))))  # B x hidden
+        return hidden

@@ -1,13 +1,14 @@
-"""What is exported: photographs in, logits out, with everything in between inside the graph."""
+"""What is exported: photographs in, logits and their explanation out, with everything in between inside the graph."""
 
 import torch
 from torch import Tensor, nn
 
+from models.architectures.network import Explained
 from models.preprocess import PreprocessSpec
 
 
 class ServedNetwork(nn.Module):
-    """(B, H, W, 3) uint8 RGB of the spec's size -> (B, grades) logits.
+    """(B, H, W, 3) uint8 RGB of the spec's size -> (B, grades) logits, or what `forward` says of networks that explain.
 
     Holds the normalisation of a PreprocessSpec as constants of the graph: scaling to 0..1, grey by the mean of the channels
     for networks of one channel, then (x - mean) / std.
@@ -19,6 +20,7 @@ class ServedNetwork(nn.Module):
     def __init__(self, network: nn.Module, spec: PreprocessSpec) -> None:
         super().__init__()
         self.network = network
+        self.spec = spec
         self.channels = spec.channels
         # C x 1 x 1: with a leading 1 too, the exporter takes the batch of a grey network for 1
         self.register_buffer("mean", torch.tensor(spec.mean[: spec.channels]).view(-1, 1, 1), persistent=False)
@@ -33,6 +35,13 @@ class ServedNetwork(nn.Module):
         """(B, channels, H, W) float32 in 0..1 -> the same shape, as the network was trained on."""
         return (x - self.mean) / self.std
 
-    def forward(self, photographs: Tensor) -> Tensor:
+    def logits(self, photographs: Tensor) -> Tensor:
+        """(B, H, W, 3) uint8 -> (B, grades)."""
         logits: Tensor = self.network(self.standardise(self.unit(photographs)))
         return logits
+
+    def forward(self, photographs: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+        """The outputs of the exported graph: logits, cam and embedding of an Explained network, else the logits alone."""
+        if isinstance(self.network, Explained):
+            return self.network.explained(self.standardise(self.unit(photographs)))
+        return self.logits(photographs)

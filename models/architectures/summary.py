@@ -1,7 +1,11 @@
-"""Layers, output shapes, parameters and multiply-accumulates of a network, computed by running it once."""
+"""Layers, output shapes, parameters and multiply-accumulates of a network, computed by running it once.
+
+Layers that do not run in evaluation mode, such as auxiliary classifiers, are not counted. A network built under
+`torch.device("meta")` is described without its weights taking memory or its sums taking time.
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +28,20 @@ class LayerSummary:
         return self.weights + self.biases
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the layers of a network."""
+
+    parameters: int
+    macs: int
+    fully_connected: int
+    """Number of linear layers."""
+
+    @classmethod
+    def of(cls, rows: list[LayerSummary]) -> Self:
+        return cls(sum(row.parameters for row in rows), sum(row.macs for row in rows), sum(row.kind == "Linear" for row in rows))
+
+
 def summarize(network: nn.Module, channels: int, height: int, width: int) -> list[LayerSummary]:
     """Run one blank (1, channels, height, width) input and describe each leaf layer in the order it ran."""
     rows: list[LayerSummary] = []
@@ -32,11 +50,12 @@ def summarize(network: nn.Module, channels: int, height: int, width: int) -> lis
         for name, layer in network.named_modules()
         if not list(layer.children())
     ]
+    device = next((p.device for p in network.parameters()), None)
     training = [layer for layer in network.modules() if layer.training]
     network.eval()
     try:
         with torch.no_grad():
-            network(torch.zeros(1, channels, height, width))
+            network(torch.zeros(1, channels, height, width, device=device))
     finally:
         for layer in training:  # not all of them at once: some may have been frozen
             layer.training = True

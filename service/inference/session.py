@@ -15,6 +15,7 @@ from models.errors import InvalidCard, ModelError
 from models.grades import GRADES
 from models.graph import open_session, run_logits, takes_bytes
 from models.imaging import Pixels
+from models.pruning import logits_only
 from models.repository import Version
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,10 @@ class LoadedModel:
 
 
 def create_session(model: bytes, wanted: str, threads: int) -> ort.InferenceSession:
-    """A session on the wanted provider; `auto` takes CUDA where it works, else the CPU. Raises ProviderUnavailable."""
+    """A session that gives the logits alone, on the wanted provider; `auto` takes CUDA where it works, else the CPU.
+
+    Raises InvalidCard, ProviderUnavailable.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -82,7 +86,7 @@ def create_session(model: bytes, wanted: str, threads: int) -> ort.InferenceSess
         choice = "cuda" if cuda_present() else "cpu"
     if choice != "cpu":
         _preload()
-    session = open_session(model, options, _EXECUTION_PROVIDERS[choice])
+    session = open_session(logits_only(model), options, _EXECUTION_PROVIDERS[choice])
     got = session.get_providers()[0]
     if got != _EXECUTION_PROVIDERS[choice][0]:
         if wanted != "auto":

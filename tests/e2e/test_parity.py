@@ -50,7 +50,7 @@ def by_pytorch(run: Run, photograph: bytes) -> dict[str, float]:
     network, _ = load_network(run)
     inputs = run.facts.config.preprocess.from_bytes(photograph)
     with torch.no_grad():
-        logits = network(torch.from_numpy(inputs)[None])[0]
+        logits = network.logits(torch.from_numpy(inputs)[None])[0]
     probabilities = torch.softmax(logits / run.metrics().calibration.temperature, dim=0)
     return dict(zip(run.facts.grades, probabilities.tolist(), strict=True))
 

@@ -1,5 +1,7 @@
 import itertools
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,35 @@ class TestRefusedFiles:
         with pytest.raises(InvalidCard, match="first input"):
             card_of(FakeSession(image=FakeNode("image", kind, shape)))
 
+    @pytest.mark.parametrize("names", [["cam", "embedding"], ["cam"], ["embedding"]])
+    def test_outputs_that_explain_are_taken(self, names: list[str]) -> None:
+        card_of(FakeSession(further=[EXPLAINING[name] for name in names]))
+
+    @pytest.mark.parametrize("names", [["embedding", "cam"], ["cam", "cam"], ["probabilities"], ["cam", "embedding", "logits"]])
+    def test_other_outputs_are_not(self, names: list[str]) -> None:
+        further = [EXPLAINING.get(name) or FakeNode(name, "tensor(float)", ["N", 9]) for name in names]
+        with pytest.raises(InvalidCard, match="may be 'cam' and 'embedding', in this order") as caught:
+            card_of(FakeSession(further=further))
+        assert all(repr(name) in str(caught.value) for name in names)
+
+    @pytest.mark.parametrize(
+        ("name", "kind", "shape"),
+        [
+            ("cam", "tensor(float)", ["N", 8, 3, 3]),  # of other grades
+            ("cam", "tensor(float)", ["N", "K", 3, 3]),
+            ("cam", "tensor(float)", ["N", 9, 9]),
+            ("cam", "tensor(float)", [1, 9, 3, 3]),
+            ("cam", "tensor(double)", ["N", 9, 3, 3]),
+            ("embedding", "tensor(float)", ["N", 512, 1, 1]),
+            ("embedding", "tensor(float)", [1, 512]),
+            ("embedding", "tensor(float16)", ["N", 512]),
+            ("embedding", "tensor(float)", []),
+        ],
+    )
+    def test_explaining_outputs_of_another_kind(self, name: str, kind: str, shape: list[int | str | None]) -> None:
+        with pytest.raises(InvalidCard, match=rf"The output '{name}' is {re.escape(kind)} of shape .* with any N"):
+            card_of(FakeSession(further=[FakeNode(name, kind, shape)]))
+
     @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x08", b"PK\x03\x04" + bytes(200), bytes(4096)])
     def test_not_an_onnx_file(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "m.onnx").write_bytes(content)
@@ -185,13 +216,19 @@ class FakeNode:
         self.name, self.type, self.shape = name, kind, shape
 
 
+EXPLAINING = {
+    "cam": FakeNode("cam", "tensor(float)", ["N", 9, "h", 3]),
+    "embedding": FakeNode("embedding", "tensor(float)", [None, 512]),
+}
+
+
 class FakeSession:
     """What `card_of` asks of a session, for graphs that onnx would not let us write."""
 
-    def __init__(self, image: FakeNode | None = None, output: FakeNode | None = None) -> None:
+    def __init__(self, image: FakeNode | None = None, output: FakeNode | None = None, further: Sequence[FakeNode] = ()) -> None:
         self.custom_metadata_map = {CARD_KEY: make_card().model_dump_json()}
         self._image = image or FakeNode("image", "tensor(uint8)", ["N", 8, 8, 3])
-        self._output = output or FakeNode("logits", "tensor(float)", ["N", 9])
+        self._outputs = [output or FakeNode("logits", "tensor(float)", ["N", 9]), *further]
 
     def get_modelmeta(self) -> "FakeSession":
         return self
@@ -200,7 +237,7 @@ class FakeSession:
         return [self._image]
 
     def get_outputs(self) -> list[FakeNode]:
-        return [self._output]
+        return self._outputs
 
 
 class TestGradeSet:

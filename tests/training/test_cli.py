@@ -130,7 +130,10 @@ def test_synth_writes_a_batch_and_a_sheet():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["train", "--data", "DATA", "--out", "r", "--arch", "resnet"], "Known: deep-mnist, lenet"),
+        (
+            ["train", "--data", "DATA", "--out", "r", "--arch", "resnet"],
+            "Known: alexnet, deep-mnist, googlenet, lenet, resnet34, vgg19",
+        ),
         (["train", "--data", "DATA", "--out", "r", "--learning-rate", "0"], "learning_rate"),
         (["train", "--data", "DATA", "--out", "r", "--seed", "-1"], "--seed"),
         (["train", "--data", "DATA", "--out", "r", "--size", "2000x64"], "8 to 1024"),
@@ -145,7 +148,6 @@ def test_synth_writes_a_batch_and_a_sheet():
         (["synth", "s", "--seed", "-1"], "--seed"),
         (["evaluate", "--model", "m.onnx", "--data", "DATA", "--report", "."], "is a folder"),
         (["data", "fetch", "cifar"], "Known: cucumber-9"),
-        (["summary", "resnet"], "Known: deep-mnist, lenet"),
         (["melt"], "No such command"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -221,13 +223,6 @@ def test_every_command_shows_an_example():
         assert "Example: senka" in ok(name, "--help").stdout, name
     for name in ("list", "show", "publish", "promote", "rollback"):
         assert f"Example: senka models {name}" in ok("models", name, "--help").stdout
-
-
-def test_a_summary_shows_the_lectures_network():
-    shown = ok("summary", "deep-mnist").stdout
-    for figure in ("3,274,634 parameters", "3,211,264", "51,200", "10,240"):
-        assert figure in shown
-    assert json.loads(ok("summary", "deep-mnist", "--json").stdout)["parameters"] == 3_274_634
 
 
 def test_the_home_of_data_is_senkas(home):  # noqa: F811

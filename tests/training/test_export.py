@@ -34,7 +34,7 @@ def test_logits_agree_on_images_training_never_saw(run, model):
     network, _ = load_network(run)
     inputs = np.stack([s.network_input(SPEC) for s in bars(33, seed=9).samples])
     with torch.no_grad():
-        reference = network(torch.from_numpy(inputs)).numpy()
+        reference = network.logits(torch.from_numpy(inputs)).numpy()
     for size in (1, 2, 32, 33):
         assert np.abs(run_logits(session, inputs[:size]) - reference[:size]).max() <= PARITY_LIMIT
 
@@ -62,7 +62,7 @@ def test_the_card_tells_how_the_model_was_made(run, model):
 
 
 def test_a_difference_fails_the_export_and_leaves_nothing(run, tmp_path, monkeypatch):
-    real = export_module._to_onnx
+    real = export_module.to_onnx
 
     def damaged(network, example):
         proto = real(network, example)
@@ -71,7 +71,7 @@ def test_a_difference_fails_the_export_and_leaves_nothing(run, tmp_path, monkeyp
         weights.CopyFrom(onnx.numpy_helper.from_array(changed, weights.name))
         return proto
 
-    monkeypatch.setattr(export_module, "_to_onnx", damaged)
+    monkeypatch.setattr(export_module, "to_onnx", damaged)
     with pytest.raises(ParityError, match="nothing was exported"):
         export(run, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

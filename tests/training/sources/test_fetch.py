@@ -1,13 +1,12 @@
 import hashlib
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from models.errors import DataError
+from tests.training.web import Site
 from training.sources import cucumber9, fetch
 
 CONTENT = bytes(range(256)) * 4000  # several pieces of a download
@@ -15,49 +14,6 @@ CONTENT = bytes(range(256)) * 4000  # several pieces of a download
 
 def blob(content: bytes, path: str = "prototype_1/set.tar.gz") -> fetch.Blob:
     return fetch.Blob(path, hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest())
-
-
-class Site:
-    """A web server on this machine that answers with `files`, and counts what it is asked for."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.asked: list[str] = []
-        self.declared_extra = 0
-        self.moved_to = ""
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site.asked.append(self.path)
-                if site.moved_to:
-                    self.send_response(302)
-                    self.send_header("Location", site.moved_to)
-                    self.end_headers()
-                elif self.path in site.files:
-                    content = site.files[self.path]
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(content) + site.declared_extra))
-                    self.end_headers()
-                    self.wfile.write(content)
-                else:
-                    self.send_error(404)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class names it so
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self) -> "Site":
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
 
 
 @pytest.fixture
