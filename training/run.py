@@ -24,6 +24,7 @@ from models.errors import RunError
 from training import checkpoints
 from training.config import TrainingConfig
 from training.metrics import Scores, score
+from training.recipe import Recipe
 from training.report import write_report
 from training.sources import LabelledSet
 
@@ -50,13 +51,13 @@ class RunFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    config: TrainingConfig
+    config: TrainingConfig | Recipe
     data: TrainingData
     grades: tuple[str, ...]
     start: StartFacts | None = None
 
     @classmethod
-    def describe(cls, config: TrainingConfig, data: LabelledSet, start: StartFacts | None = None) -> Self:
+    def describe(cls, config: TrainingConfig | Recipe, data: LabelledSet, start: StartFacts | None = None) -> Self:
         about = TrainingData(name=data.name, sha256=data.sha256, images=len(data), counts=data.counts())
         return cls(config=config, data=about, grades=data.labels, start=start)
 
@@ -144,11 +145,15 @@ class Run:
         best_epoch: int | None = None,
     ) -> None:
         """Write weights, figures and the report; logits (N, K), truth (N,), inputs (N, H, W, 3) are of the held-out part."""
-        probabilities = softmax(logits / calibration.temperature, axis=1)
-        scores = score(probabilities, truth, self.facts.grades, model=str(self.folder), data=self.facts.data.name)
+        probabilities, uncalibrated = softmax(logits / calibration.temperature, axis=1), softmax(logits, axis=1)
+        scores = score(
+            probabilities, truth, self.facts.grades, model=str(self.folder), data=self.facts.data.name, uncalibrated=uncalibrated
+        )
         digest = checkpoints.save(self.folder / CHECKPOINT_FILE, weights)
         np.save(self.folder / PARITY_FILE, inputs[:PARITY_IMAGES])
-        write_report(self.folder / REPORT_FILE, scores, probabilities, truth, names, inputs, attribution)
+        write_report(
+            self.folder / REPORT_FILE, scores, probabilities, truth, names, inputs, attribution, uncalibrated=uncalibrated
+        )
         now = datetime.now(UTC).isoformat(timespec="seconds")
         metrics = RunMetrics(
             scores=scores,
@@ -164,4 +169,5 @@ class Run:
 def _difference(before: RunFacts, now: RunFacts) -> str:
     """The first settings that differ, in words."""
     old, new = before.deciding(), now.deciding()
-    return ", ".join(f"{name} {old[name]!r} (now {new[name]!r})" for name in old if old[name] != new[name])
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return ", ".join(f"{name} {old.get(name)!r} (now {new.get(name)!r})" for name in names)

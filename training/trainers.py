@@ -2,24 +2,34 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from models.architectures import NAMES, default_spec
 from models.architectures.served import ServedNetwork
 from models.card import Calibration
-from models.errors import DataError
+from models.errors import DataError, InvalidSetting
 from models.preprocess import PreprocessSpec
-from training.config import default_config
+from training.config import Augmentation, TrainingConfig, default_config
 from training.crossval import FoldModel, Trainer
 from training.export import load_network
 from training.fit import fit
+from training.fit_recipe import follow
+from training.measuring import Advance, learn_to_measure
+from training.recipe import RECIPE_SETTINGS, Recipe, find_recipe, parse_changes
 from training.sources import LabelledSet, Sample
 
 BATCH = 256
+TRAINING_SETTINGS: Final = tuple(
+    name
+    for name in (*TrainingConfig.model_fields, *Augmentation.model_fields)
+    if name not in ("architecture", "preprocess", "seed", "augmentation", "freeze")
+)
+"""What --set may change of an architecture's training."""
 
 
 class ArchTrainer:
@@ -35,8 +45,7 @@ class ArchTrainer:
 
     def fit(self, data: LabelledSet, seed: int, grades: tuple[str, ...], folder: Path) -> FoldModel:
         """A run in `folder`. Raises DataError for data that lacks one of `grades` or cannot be trained on."""
-        if data.labels != grades:
-            raise DataError(f"{data.name} holds {' '.join(data.labels)}; the whole set {' '.join(grades)}. Lower --folds.")
+        _require_grades(data, grades)
         run = fit(self.config.model_copy(update={"seed": seed}), data, folder)
         network, _ = load_network(run)
         return _NetworkModel(network, run.facts.config.preprocess, run.metrics().calibration)
@@ -55,15 +64,45 @@ class _NetworkModel:
         for start in range(0, len(samples), BATCH):
             inputs = np.stack([sample.network_input(self.spec) for sample in samples[start : start + BATCH]])
             with torch.no_grad():
-                parts.append(self.network(torch.from_numpy(inputs).to(self.device)).float().cpu().numpy())
+                parts.append(self.network.logits(torch.from_numpy(inputs).to(self.device)).float().cpu().numpy())
         return np.concatenate(parts)
 
 
-def trainer_for(architecture: str, **changes: Any) -> Trainer:
-    """The trainer that the command line names; the one place where names become trainers.
+class RecipeTrainer:
+    """A recipe, calibrated on its training part left out photograph by photograph.
 
-    Raises DataError for an architecture that there is not.
+    What measures is learned once for each seed, from rendered fruit: it knows nothing of any fold.
     """
+
+    def __init__(self, recipe: Recipe, advance: Advance | None = None) -> None:
+        self.name, self.recipe, self.advance = recipe.recipe, recipe, advance
+        self._measuring: dict[int, dict[str, Tensor]] = {}
+
+    def fit(self, data: LabelledSet, seed: int, grades: tuple[str, ...], folder: Path) -> FoldModel:
+        """Writes nothing into `folder`. Raises DataError for data that lacks one of `grades` or cannot be trained on."""
+        _require_grades(data, grades)
+        recipe = self.recipe.model_copy(update={"seed": seed})
+        if seed not in self._measuring:
+            self._measuring[seed] = learn_to_measure(recipe, self.advance)
+        fitted = follow(recipe, data, self._measuring[seed])
+        return _NetworkModel(fitted.network, recipe.preprocess, fitted.calibration)
+
+
+def _require_grades(data: LabelledSet, grades: tuple[str, ...]) -> None:
+    if data.labels != grades:
+        raise DataError(f"{data.name} holds {' '.join(data.labels)}; the whole set {' '.join(grades)}. Lower --folds.")
+
+
+def trainer_for(architecture: str | None, recipe: str | None = None, changes: Sequence[str] = (), **settings: Any) -> Trainer:
+    """The trainer that the command line names, a lenet where it names none; the one place where names become trainers.
+
+    `changes` are settings as NAME=VALUE. Raises InvalidSetting for an architecture, a recipe or a setting that there is not.
+    """
+    if recipe:
+        return RecipeTrainer(find_recipe(recipe, **parse_changes(changes, RECIPE_SETTINGS)))
+    architecture = architecture or "lenet"
     if architecture not in NAMES:
-        raise DataError(f"There is no architecture {architecture!r}. Known: {', '.join(NAMES)}.")
-    return ArchTrainer(architecture, **changes)
+        raise InvalidSetting(f"There is no architecture {architecture!r}. Known: {', '.join(NAMES)}.")
+    found = parse_changes(changes, TRAINING_SETTINGS)
+    settings["augmentation"] = {name: found.pop(name) for name in list(found) if name in Augmentation.model_fields} or None
+    return ArchTrainer(architecture, default_spec(architecture), **{**settings, **found})

@@ -14,6 +14,7 @@ from torch import nn
 from models.architectures import alexnet, googlenet, vgg
 from models.architectures.deep_mnist import DeepMnist
 from models.architectures.lenet import LeNet
+from models.architectures.rbf import RbfNetwork
 from models.architectures.resnet import ResNet34
 from models.preprocess import PreprocessSpec
 
@@ -54,6 +55,11 @@ _ARCHITECTURES: Final = {
     "lenet": _Architecture(
         lambda grades, spec: LeNet(grades, spec.channels, spec.height, spec.width),
         PreprocessSpec(),
+    ),
+    "rbf": _Architecture(
+        lambda grades, spec: RbfNetwork(grades, spec.channels, spec.height, spec.width),
+        # 0..1 as it is: the network divides by the light itself
+        PreprocessSpec(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
     ),
 }
 NAMES: Final = tuple(sorted(_ARCHITECTURES))

@@ -36,7 +36,9 @@ class RbfNetwork(nn.Module):
         super().__init__()
         self.measuring = MeasuringNetwork(channels, height, width)
         self.light = LightDescriptor(height, width)
+        self.fruit_mean = nn.Parameter(torch.zeros(len(MEASURES)))
         self.fruit_scale = nn.Parameter(torch.ones(len(MEASURES)))
+        self.light_mean = nn.Parameter(torch.full((channels * 18,), 0.5))
         self.light_map = nn.Parameter(torch.randn(channels * 18, components) * 0.1)
         self.fruit_centres = nn.Parameter(torch.randn(centres, len(MEASURES)))
         self.light_centres = nn.Parameter(torch.randn(centres, components))
@@ -50,8 +52,10 @@ class RbfNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         measures, light = self.features(x)
-        fruit = torch.exp(-squared_distance(measures * self.fruit_scale, self.fruit_centres))  # B x N
-        same_light = torch.exp(-squared_distance(light @ self.light_map, self.light_centres))  # B x N
+        # The means go first: far from the origin, float32 has no digits left for differences of squares.
+        at, lit = (measures - self.fruit_mean) * self.fruit_scale, (light - self.light_mean) @ self.light_map
+        fruit = torch.exp(-squared_distance(at, self.fruit_centres))  # B x N
+        same_light = torch.exp(-squared_distance(lit, self.light_centres))  # B x N
         logits: Tensor = self.head(fruit * (self.fruit_share + self.light_share * same_light))  # B x grades
         return logits
 

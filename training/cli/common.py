@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from models.errors import InvalidSetting
+
 Source = Annotated[
     list[str], typer.Option("--data", help="CUCUMBER-9 archive or folder, labelled batch, folder per grade, MNIST.")
 ]
@@ -26,6 +28,10 @@ Costs = Annotated[
 ]
 TargetAccuracy = Annotated[
     float, typer.Option(min=0.0, max=1.0, help="Share of accepted photographs that should be right; proposes the confidence.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe or network; may repeat."),
 ]
 
 
@@ -89,6 +95,8 @@ def usage() -> Iterator[None]:
     """Values that a setting refuses are wrong usage."""
     try:
         yield
+    except InvalidSetting as error:
+        raise typer.BadParameter(str(error)) from error
     except ValidationError as error:
         raise typer.BadParameter("; ".join(f"{found['loc'][-1]}: {found['msg']}" for found in error.errors())) from error
 

@@ -6,19 +6,25 @@ from typing import Annotated
 
 import typer
 
-from training.cli.common import Costs, Json, Source, Split, TargetAccuracy, beside, group, part_of, progress_bar, usage
+from training.cli.common import Costs, Json, Set, Source, Split, TargetAccuracy, beside, group, part_of, progress_bar, said, usage
 
 app = group()
 
 
-@app.command(epilog="Example: senka crossval --data samples --arch lenet --folds 5 --seeds 1,2,3 --out cv")
+@app.command(epilog="Example: senka crossval --data samples --recipe best --seeds 1,2,3 --out cv")
 def crossval(
     data: Source,
-    arch: Annotated[str, typer.Option(help="Architecture, as `senka train` takes it.")] = "lenet",
+    arch: Annotated[str | None, typer.Option(help="Architecture, as `senka train` takes it. Default: lenet.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe in place of an architecture: best, or fruit.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="Parts; each is graded by a model trained on the others.")] = 5,
     seed: Annotated[list[int] | None, typer.Option(min=0, help="Of the split and the training; may repeat. Default: 0.")] = None,
     seeds: Annotated[str | None, typer.Option(metavar="1,2,3", help="Several seeds at once.")] = None,
     split: Split = "all",
+    by_light: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="N", help="Tell N kinds of light apart and test in light that training did not see."),
+    ] = None,
+    changes: Set = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images. Default: the architecture's.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Images a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak step size.")] = None,
@@ -32,25 +38,28 @@ def crossval(
     # Before torch starts its threads: where other programs want the cores too, threads that spin while they wait double the time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     chosen = _seeds(seed, seeds)
-    from models.architectures import NAMES
     from training.checkpoints import write_bytes
     from training.cli.figures import print_scores
     from training.cost import CostModel
     from training.crossval import crossvalidate
+    from training.lighting import by_light as grouped_by_light
     from training.report import write_crossval_report
     from training.sources import load_all
     from training.trainers import trainer_for
 
-    if arch not in NAMES:
-        raise typer.BadParameter(f"There is no architecture {arch!r}. Known: {', '.join(NAMES)}.")
+    fixed = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    if recipe and (arch or any(value is not None for value in fixed.values())):
+        raise typer.BadParameter("--recipe decides the architecture and how it is trained; change it with --set NAME=VALUE.")
     with usage():
-        trainer = trainer_for(arch, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+        trainer = trainer_for(arch, recipe, changes or [], **fixed)
     priced = CostModel.read(costs) if costs else None
     labelled = load_all(data, part_of(split))
+    if by_light:
+        labelled = grouped_by_light(labelled, by_light)
     beside(report)
     if out:
         out.mkdir(parents=True, exist_ok=True)
-    with progress_bar(f"Training {trainer.name}, folds", folds * len(chosen)) as (progress, task):
+    with said(), progress_bar(f"Training {trainer.name}, folds", folds * len(chosen)) as (progress, task):
         done = crossvalidate(
             trainer,
             labelled,

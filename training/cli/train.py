@@ -8,6 +8,7 @@ import typer
 
 from training.cli import train_options as option
 from training.cli.common import Json, Source, Split, beside, group, part_of, progress_bar, said, show, sides, usage
+from training.cli.train_recipe import require_its_own, train_recipe
 
 if TYPE_CHECKING:  # torch takes seconds to load; `senka train --help` does not wait for it
     from training.config import TrainingConfig
@@ -21,9 +22,12 @@ app = group(rich_markup_mode="rich")  # panels: there are too many options for o
 
 @app.command(epilog="Example: senka train --data samples --arch lenet --out runs/first")
 def train(
+    context: typer.Context,
     data: Source,
     out: option.Out,
-    arch: option.Arch = "lenet",
+    arch: option.Arch = None,
+    recipe: option.Recipe = None,
+    changes: option.Changes = None,
     split: Split = "train",
     seed: option.Seed = 0,
     seeds: option.Seeds = 1,
@@ -57,18 +61,26 @@ def train(
     """Train a network on labelled photographs."""
     # Before torch starts its threads: where other programs want the cores too, threads that spin while they wait double the time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from models.architectures import NAMES, default_spec
+    from models.architectures import NAMES, default_spec, require_size
     from models.preprocess import PreprocessSpec
     from training.config import default_config
     from training.seeds import fit_seeds
     from training.sources import load_all
     from training.start import find_start
 
-    if arch not in NAMES:
-        raise typer.BadParameter(f"There is no architecture {arch!r}. Known: {', '.join(NAMES)}.")
     shape: dict[str, int] = {}
     if size:
         shape["width"], shape["height"] = sides(size, 1024)
+    if recipe:
+        require_its_own(context)
+        with said():
+            train_recipe(recipe, changes or [], shape, seed, load_all(data, part_of(split)), out, resume, as_json)
+        return
+    if changes:
+        raise typer.BadParameter("--set goes with --recipe; an architecture's settings have options of their own.")
+    arch = arch or "lenet"
+    if arch not in NAMES:
+        raise typer.BadParameter(f"There is no architecture {arch!r}. Known: {', '.join(NAMES)}.")
     pictures = {
         "flip": flip,
         "shift_px": shift_px,
@@ -77,8 +89,7 @@ def train(
         "gradient": gradient,
         "noise": noise,
     }
-    # What a recipe says would stand before these: an option that was given wins over it.
-    changes: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "seed": seed,
         "freeze": tuple(freeze) if freeze else None,
         "layer_decay": layer_decay,
@@ -99,7 +110,11 @@ def train(
     }
     with usage():
         spec = PreprocessSpec.model_validate({**default_spec(arch).model_dump(), **shape})
-        config = default_config(arch, spec, **changes)
+        config = default_config(arch, spec, **settings)
+    try:
+        require_size(arch, spec)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     start = find_start(from_) if from_ else None
     labelled = load_all(data, part_of(split))
 

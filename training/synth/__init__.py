@@ -2,7 +2,19 @@
 
 from training.synth.batch import DEFAULT_SIZES, synthesize
 from training.synth.contact_sheet import contact_sheet
+from training.synth.measured import measured_renders
 from training.synth.render import Rendered, render
-from training.synth.scene import BELT, RIG, SceneRanges
+from training.synth.scene import BELT, MEASURING, RIG, SceneRanges
 
-__all__ = ["BELT", "DEFAULT_SIZES", "RIG", "Rendered", "SceneRanges", "contact_sheet", "render", "synthesize"]
+__all__ = [
+    "BELT",
+    "DEFAULT_SIZES",
+    "MEASURING",
+    "RIG",
+    "Rendered",
+    "SceneRanges",
+    "contact_sheet",
+    "measured_renders",
+    "render",
+    "synthesize",
+]

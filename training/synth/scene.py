@@ -1,7 +1,7 @@
 """What a rendered scene may look like: ranges that every picture draws from. Another camera or belt is another instance."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -128,6 +128,18 @@ RIG: Final = SceneRanges(
     jpeg_quality=(85, 95),
 )
 """A fixed photography box: plain blue-grey ground, one lamp, fruit seen from a little farther away."""
+
+MEASURING: Final = replace(
+    RIG,
+    lengths=MappingProxyType(dict.fromkeys(RIG.lengths, (0.52, 0.96))),
+    thickness=(0.125, 0.205),
+    straight_bend=(0.0, 0.12),
+    bent_bend=(0.03, 0.22),
+    rotation_deg=(-14.0, 14.0),
+    spread=0.6,
+    shadow=(0.3, 0.8),
+)
+"""The same box with fruit of every length, thickness and bend, whatever their grade: for learning to measure."""
 
 
 def draw(rng: np.random.Generator, bounds: Range) -> float:

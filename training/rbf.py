@@ -1,0 +1,144 @@
+"""The RBF network's weights in closed form, and how it would have graded each photograph without having seen it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from torch import Tensor, nn
+
+from models.architectures.rbf import RbfNetwork, squared_distance
+from models.errors import DataError
+from models.grades import GRADE_NEIGHBOURS
+from training.recipe import Recipe
+
+Floats = npt.NDArray[np.float64]
+
+MOST_IMAGES: Final = 10_000
+"""The fit takes time with the cube of their number and memory with the square: 0.8 GB a matrix at 10,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A linear map to coordinates in which distances are compared: (features - mean) @ map."""
+
+    mean: Tensor
+    map: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return (features - self.mean) @ self.map
+
+
+def fit_rbf(
+    network: RbfNetwork,
+    measures: Tensor,
+    light: Tensor,
+    targets: Tensor,
+    groups: Sequence[str],
+    grades: tuple[str, ...],
+    recipe: Recipe,
+) -> npt.NDArray[np.float32]:
+    """Set all but the measuring network from N photographs; measures (N, 4), light (N, D), targets (N,) indices into `grades`.
+
+    Kernel ridge regression of the one-hot labels (regularisation networks, Poggio and Girosi 1990), one centre for each
+    photograph. Returns (N, grades) logits of each photograph by the fit without its group, in closed form (the leave-one-out
+    identity of ridge regression, by blocks): honest figures and calibration without holding anything out. The logits are
+    scaled so that their softmax is the likeliest for the labels, left out likewise. Raises DataError beyond MOST_IMAGES.
+    """
+    if len(targets) > MOST_IMAGES:
+        raise DataError(f"The recipe remembers every photograph and takes {MOST_IMAGES} at the most, not {len(targets)}.")
+    fruit_scale = _standardise(measures.double(), recipe.fruit_scale)
+    fruit = fruit_scale(measures.double())
+    similarity = torch.exp(-squared_distance(fruit, fruit))
+    if recipe.light_components:
+        light_scale = _whiten(light.double(), recipe.light_components, recipe.light_scale)
+        lit = light_scale(light.double())
+        kernel = similarity * (recipe.fruit_share + torch.exp(-squared_distance(lit, lit)))
+    else:
+        light_scale, lit = None, torch.zeros(len(fruit), 1, dtype=torch.float64)
+        kernel = similarity * recipe.fruit_share
+    labels = _labels(targets, grades, recipe.neighbour_share)
+    prior = labels.mean(0)
+    weights, left_out = _ridge(kernel.numpy(), (labels - prior).numpy(), recipe.ridge, groups)
+    scale = _likeliest_scale(left_out + prior.numpy(), targets.numpy())
+    _set(network, fruit_scale, fruit, light_scale, lit, recipe.fruit_share, torch.from_numpy(weights) * scale, prior * scale)
+    return np.asarray((left_out + prior.numpy()) * scale, np.float32)
+
+
+def _standardise(features: Tensor, scale: float) -> Scale:
+    """To unit deviation each, their squared distance averaged over the features and times `scale`."""
+    mean, deviation = features.mean(0), features.std(0, correction=0)
+    return Scale(mean, torch.diag((scale / features.shape[1]) ** 0.5 / deviation.clamp(min=1e-9)))
+
+
+def _whiten(features: Tensor, components: int, scale: float) -> Scale:
+    """Principal components of the standardised features, to unit deviation each, then as `_standardise`."""
+    mean, deviation = features.mean(0), features.std(0, correction=0).clamp(min=1e-9)
+    standard = (features - mean) / deviation
+    _, spread, axes = torch.linalg.svd(standard, full_matrices=False)
+    count = min(components, int((spread > 1e-6 * spread[0]).sum()))
+    whitened = axes[:count].T / (spread[:count] / len(features) ** 0.5)
+    return Scale(mean, whitened / deviation[:, None] * (scale / count) ** 0.5)
+
+
+def _labels(targets: Tensor, grades: tuple[str, ...], neighbour_share: float) -> Tensor:
+    """(N,) class indices -> (N, grades) float64, each row summing to 1."""
+    rows = torch.eye(len(grades), dtype=torch.float64)
+    if neighbour_share:
+        for index, grade in enumerate(grades):
+            near = [i for i, other in enumerate(grades) if frozenset((grade, other)) in GRADE_NEIGHBOURS]
+            if near:
+                rows[index, index] = 1 - neighbour_share
+                rows[index, near] = neighbour_share / len(near)
+    return rows[targets]
+
+
+def _ridge(kernel: Floats, labels: Floats, ridge: float, groups: Sequence[str]) -> tuple[Floats, Floats]:
+    """kernel (N, N), labels (N, K) -> weights (N, K) and predictions (N, K), each by the fit without the row's group."""
+    inverse = np.linalg.inv(kernel + ridge * np.eye(len(kernel)))
+    weights = inverse @ labels
+    left_out = np.empty_like(labels)
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    for rows in members.values():
+        left_out[rows] = labels[rows] - np.linalg.solve(inverse[np.ix_(rows, rows)], weights[rows])
+    return weights, left_out
+
+
+def _likeliest_scale(scores: Floats, targets: npt.NDArray[np.int64]) -> float:
+    """The factor on regression scores, which lie around 0 to 1, that makes their softmax the likeliest."""
+
+    def loss(log_scale: float) -> float:
+        return -float(log_softmax(scores * np.exp(log_scale), axis=1)[np.arange(len(targets)), targets].sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.5), np.log(100.0)), method="bounded").x))
+
+
+def _set(
+    network: RbfNetwork,
+    fruit_scale: Scale,
+    fruit: Tensor,
+    light_scale: Scale | None,
+    light: Tensor,
+    fruit_share: float,
+    weights: Tensor,
+    bias: Tensor,
+) -> None:
+    def parameter(value: Tensor) -> nn.Parameter:
+        return nn.Parameter(value.float().contiguous())
+
+    network.fruit_mean, network.fruit_scale = parameter(fruit_scale.mean), parameter(torch.diag(fruit_scale.map))
+    network.fruit_centres, network.light_centres = parameter(fruit), parameter(light)
+    if light_scale:
+        network.light_mean, network.light_map = parameter(light_scale.mean), parameter(light_scale.map)
+    else:
+        network.light_map = parameter(torch.zeros(network.light_map.shape[0], 1))
+    network.fruit_share = parameter(torch.tensor(fruit_share))
+    network.light_share = parameter(torch.tensor(1.0 if light_scale else 0.0))
+    network.head = nn.Linear(len(weights), weights.shape[1])
+    network.head.weight, network.head.bias = parameter(weights.T), parameter(bias)
