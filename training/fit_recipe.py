@@ -13,7 +13,6 @@ from torch import Tensor
 from models.architectures.rbf import RbfNetwork
 from models.architectures.served import ServedNetwork
 from models.card import Calibration
-from models.errors import DataError
 from training import checkpoints
 from training.arrays import Arrays, require_trainable, to_arrays
 from training.calibrate import fit_temperature
@@ -22,6 +21,7 @@ from training.rbf import fit_rbf
 from training.recipe import Recipe
 from training.run import Run, RunFacts
 from training.sources import LabelledSet
+from training.splits import require_grades
 
 MEASURING_FILE: Final = "measuring.pt"
 
@@ -43,8 +43,7 @@ def follow(recipe: Recipe, data: LabelledSet, measuring: Mapping[str, Tensor]) -
     Raises DataError for data that cannot be trained on.
     """
     samples = sorted(data.samples, key=lambda sample: sample.name)  # the order of a manifest's lines decides nothing
-    if len(data.labels) < 2:
-        raise DataError(f"{data.name} holds {len(data)} images of {len(data.labels)} grade; a grader needs at least two grades.")
+    require_grades(data)
     require_trainable(data, samples, batch_size=1)
     arrays = to_arrays(samples, data.labels, recipe.preprocess)
     spec = recipe.preprocess
@@ -65,6 +64,7 @@ def fit_recipe(recipe: Recipe, data: LabelledSet, out: Path, resume: bool = Fals
     A run that was killed starts anew with `resume`, or after what it measured with, to the same weights. Raises RunError when
     `out` holds another run, DataError for data that cannot be trained on.
     """
+    require_grades(data)
     run = Run.create(out, RunFacts.describe(recipe, data), resume)
     kept = out / MEASURING_FILE
     if resume and kept.exists():

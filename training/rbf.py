@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor, nn
 
-from models.architectures.rbf import RbfNetwork, squared_distance
+from models.architectures.rbf import RbfNetwork
 from models.errors import DataError
 from models.grades import GRADE_NEIGHBOURS
 from training.recipe import Recipe
@@ -20,6 +20,10 @@ Floats = npt.NDArray[np.float64]
 
 MOST_IMAGES: Final = 10_000
 """The fit takes time with the cube of their number and memory with the square: 0.8 GB a matrix at 10,000."""
+FLATTEST: Final = 0.05
+"""Least deviation of a measure among the photographs, as a share of that among the rendered fruit."""
+DIMMEST: Final = 0.5 / 255
+"""Half a grey level: differences of light below it are rounding, of the camera's and of float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +55,17 @@ def fit_rbf(
     """
     if len(targets) > MOST_IMAGES:
         raise DataError(f"The recipe remembers every photograph and takes {MOST_IMAGES} at the most, not {len(targets)}.")
-    fruit_scale = _standardise(measures.double(), recipe.fruit_scale)
+    fruit_scale = _standardise(measures.double(), network.measuring.std.double() * FLATTEST, recipe.fruit_scale)
     fruit = fruit_scale(measures.double())
-    similarity = torch.exp(-squared_distance(fruit, fruit))
+    similarity = _alike(fruit)
+    light_scale = None
     if recipe.light_components:
         light_scale = _whiten(light.double(), recipe.light_components, recipe.light_scale)
+    if light_scale:
         lit = light_scale(light.double())
-        kernel = similarity * (recipe.fruit_share + torch.exp(-squared_distance(lit, lit)))
+        kernel = similarity * (recipe.fruit_share + _alike(lit))
     else:
-        light_scale, lit = None, torch.zeros(len(fruit), 1, dtype=torch.float64)
+        lit = torch.zeros(len(fruit), 1, dtype=torch.float64)
         kernel = similarity * recipe.fruit_share
     labels = _labels(targets, grades, recipe.neighbour_share)
     prior = labels.mean(0)
@@ -69,20 +75,32 @@ def fit_rbf(
     return np.asarray((left_out + prior.numpy()) * scale, np.float32)
 
 
-def _standardise(features: Tensor, scale: float) -> Scale:
-    """To unit deviation each, their squared distance averaged over the features and times `scale`."""
-    mean, deviation = features.mean(0), features.std(0, correction=0)
-    return Scale(mean, torch.diag((scale / features.shape[1]) ** 0.5 / deviation.clamp(min=1e-9)))
+def _alike(points: Tensor) -> Tensor:
+    """(N, D) float64 -> (N, N), exp of minus the squared distance."""
+    return torch.exp(-torch.cdist(points, points).square())
 
 
-def _whiten(features: Tensor, components: int, scale: float) -> Scale:
-    """Principal components of the standardised features, to unit deviation each, then as `_standardise`."""
-    mean, deviation = features.mean(0), features.std(0, correction=0).clamp(min=1e-9)
-    standard = (features - mean) / deviation
-    _, spread, axes = torch.linalg.svd(standard, full_matrices=False)
-    count = min(components, int((spread > 1e-6 * spread[0]).sum()))
-    whitened = axes[:count].T / (spread[:count] / len(features) ** 0.5)
-    return Scale(mean, whitened / deviation[:, None] * (scale / count) ** 0.5)
+def _standardise(features: Tensor, least: Tensor, scale: float) -> Scale:
+    """To unit deviation each, their squared distance averaged over the features and times `scale`.
+
+    A deviation below `least` counts as that much: what hardly varies tells no fruit apart.
+    """
+    deviation = torch.maximum(features.std(0, correction=0), least)
+    return Scale(features.mean(0), torch.diag((scale / features.shape[1]) ** 0.5 / deviation))
+
+
+def _whiten(features: Tensor, components: int, scale: float) -> Scale | None:
+    """Principal components, to unit deviation each, their squared distance averaged over them and times `scale`.
+
+    features: (N, D) in 0..1. Components of less than DIMMEST are left out; None where none is left.
+    """
+    mean = features.mean(0)
+    _, spread, axes = torch.linalg.svd(features - mean, full_matrices=False)
+    spread = spread / len(features) ** 0.5  # standard deviations
+    count = min(components, int((spread > DIMMEST).sum()))
+    if not count:
+        return None
+    return Scale(mean, axes[:count].T / spread[:count] * (scale / count) ** 0.5)
 
 
 def _labels(targets: Tensor, grades: tuple[str, ...], neighbour_share: float) -> Tensor:

@@ -9,14 +9,19 @@ from models.errors import DataError
 from training.sources import LabelledSet, Sample
 
 
+def require_grades(data: LabelledSet) -> None:
+    """Raise DataError for fewer than two grades."""
+    if len(data.labels) < 2:
+        raise DataError(f"{data.name} holds {len(data)} images of {len(data.labels)} grade; a grader needs at least two grades.")
+
+
 def hold_out(data: LabelledSet, fraction: float, seed: int) -> tuple[list[Sample], list[Sample]]:
     """Split into (kept, held out), stratified by grade and grouped by `Sample.group`; the same seed, the same split.
 
     Each grade gives whole groups until `fraction` of its images are out, at least one group where it has two or more.
     Raises DataError when there is nothing to hold out or only one grade.
     """
-    if len(data.labels) < 2:
-        raise DataError(f"{data.name} holds {len(data)} images of {len(data.labels)} grade; a grader needs at least two grades.")
+    require_grades(data)
     # A group is filed under its first image's grade, whatever else it holds: it must not be torn.
     groups: dict[str, list[Sample]] = defaultdict(list)
     samples = sorted(data.samples, key=lambda sample: sample.name)  # the order of a manifest's lines decides nothing
@@ -51,8 +56,7 @@ def folds(data: LabelledSet, k: int, seed: int) -> list[tuple[list[Sample], list
     """
     if k < 2:
         raise DataError(f"{k} fold leaves nothing to train on; use two folds or more.")
-    if len(data.labels) < 2:
-        raise DataError(f"{data.name} holds {len(data)} images of {len(data.labels)} grade; a grader needs at least two grades.")
+    require_grades(data)
     samples = sorted(data.samples, key=lambda sample: sample.name)
     grades = np.array([sample.grade for sample in samples])
     groups = np.array([sample.group for sample in samples])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.architectures import NAMES, default_spec
+from models.architectures import NAMES, default_spec, require_size
 from models.architectures.served import ServedNetwork
 from models.card import Calibration
 from models.errors import DataError, InvalidSetting
@@ -22,6 +22,7 @@ from training.fit_recipe import follow
 from training.measuring import Advance, learn_to_measure
 from training.recipe import RECIPE_SETTINGS, Recipe, find_recipe, parse_changes
 from training.sources import LabelledSet, Sample
+from training.start import Start
 
 BATCH = 256
 TRAINING_SETTINGS: Final = tuple(
@@ -35,18 +36,22 @@ TRAINING_SETTINGS: Final = tuple(
 class ArchTrainer:
     """One network of an architecture, trained as `senka train` does: calibrated on what it holds out of its training part."""
 
-    def __init__(self, architecture: str, preprocess: PreprocessSpec | None = None, **changes: object) -> None:
+    def __init__(
+        self, architecture: str, preprocess: PreprocessSpec | None = None, start: Start | None = None, **changes: object
+    ) -> None:
         """`changes` replace settings of the architecture's default TrainingConfig; those that are None are left alone.
+
+        `start` must not have seen the photographs that will be tested on: weights of rendered fruit or of ImageNet have not.
 
         Raises pydantic's ValidationError for a value that a setting refuses.
         """
-        self.name = architecture
+        self.name, self.start = architecture, start
         self.config = default_config(architecture, preprocess or default_spec(architecture), **changes)
 
     def fit(self, data: LabelledSet, seed: int, grades: tuple[str, ...], folder: Path) -> FoldModel:
         """A run in `folder`. Raises DataError for data that lacks one of `grades` or cannot be trained on."""
         _require_grades(data, grades)
-        run = fit(self.config.model_copy(update={"seed": seed}), data, folder)
+        run = fit(self.config.model_copy(update={"seed": seed}), data, folder, start=self.start)
         network, _ = load_network(run)
         return _NetworkModel(network, run.facts.config.preprocess, run.metrics().calibration)
 
@@ -93,16 +98,31 @@ def _require_grades(data: LabelledSet, grades: tuple[str, ...]) -> None:
         raise DataError(f"{data.name} holds {' '.join(data.labels)}; the whole set {' '.join(grades)}. Lower --folds.")
 
 
-def trainer_for(architecture: str | None, recipe: str | None = None, changes: Sequence[str] = (), **settings: Any) -> Trainer:
+def trainer_for(
+    architecture: str | None,
+    recipe: str | None = None,
+    changes: Sequence[str] = (),
+    size: tuple[int, int] | None = None,
+    start: Start | None = None,
+    **settings: Any,
+) -> Trainer:
     """The trainer that the command line names, a lenet where it names none; the one place where names become trainers.
 
-    `changes` are settings as NAME=VALUE. Raises InvalidSetting for an architecture, a recipe or a setting that there is not.
+    `changes` are settings as NAME=VALUE, `size` is (width, height) of the network's input in pixels. Raises InvalidSetting for
+    an architecture, a recipe, a size or a setting that there is not.
     """
-    if recipe:
-        return RecipeTrainer(find_recipe(recipe, **parse_changes(changes, RECIPE_SETTINGS)))
-    architecture = architecture or "lenet"
+    architecture = "rbf" if recipe else architecture or "lenet"
     if architecture not in NAMES:
         raise InvalidSetting(f"There is no architecture {architecture!r}. Known: {', '.join(NAMES)}.")
+    spec = default_spec(architecture)
+    if size:
+        spec = spec.model_copy(update={"width": size[0], "height": size[1]})
+    try:
+        require_size(architecture, spec)
+    except ValueError as error:
+        raise InvalidSetting(str(error)) from error
+    if recipe:
+        return RecipeTrainer(find_recipe(recipe, preprocess=spec, **parse_changes(changes, RECIPE_SETTINGS)))
     found = parse_changes(changes, TRAINING_SETTINGS)
     settings["augmentation"] = {name: found.pop(name) for name in list(found) if name in Augmentation.model_fields} or None
-    return ArchTrainer(architecture, default_spec(architecture), **{**settings, **found})
+    return ArchTrainer(architecture, spec, start, **{**settings, **found})

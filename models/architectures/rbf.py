@@ -73,6 +73,5 @@ class RbfNetwork(nn.Module):
 
 
 def squared_distance(points: Tensor, centres: Tensor) -> Tensor:
-    """(B, D), (N, D) -> (B, N) float32, not below 0."""
-    cross = points @ centres.T
-    return (points.square().sum(1, keepdim=True) - 2 * cross + centres.square().sum(1)).clamp(min=0)
+    """(B, D), (N, D) -> (B, N). Difference by difference: |a|^2 - 2ab + |b|^2 would cost float32 the digits of close neighbours."""
+    return (points[:, None] - centres).square().sum(dim=-1)

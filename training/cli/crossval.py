@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from training.cli.common import Costs, Json, Set, Source, Split, TargetAccuracy, beside, group, part_of, progress_bar, said, usage
+from training.cli.common import (
+    Costs,
+    Json,
+    Set,
+    Source,
+    Split,
+    TargetAccuracy,
+    beside,
+    group,
+    part_of,
+    progress_bar,
+    said,
+    sides,
+    usage,
+)
 
 app = group()
 
@@ -23,6 +37,10 @@ def crossval(
     by_light: Annotated[
         int | None,
         typer.Option(min=2, metavar="N", help="Tell N kinds of light apart and test in light that training did not see."),
+    ] = None,
+    size: Annotated[str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Network input, pixels.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="START", help="Weights to start from, as `senka train` takes them.")
     ] = None,
     changes: Set = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images. Default: the architecture's.")] = None,
@@ -45,13 +63,21 @@ def crossval(
     from training.lighting import by_light as grouped_by_light
     from training.report import write_crossval_report
     from training.sources import load_all
+    from training.start import find_start
     from training.trainers import trainer_for
 
     fixed = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    if recipe and (arch or any(value is not None for value in fixed.values())):
+    if recipe and (arch or from_ or any(value is not None for value in fixed.values())):
         raise typer.BadParameter("--recipe decides the architecture and how it is trained; change it with --set NAME=VALUE.")
     with usage():
-        trainer = trainer_for(arch, recipe, changes or [], **fixed)
+        trainer = trainer_for(
+            arch,
+            recipe,
+            changes or [],
+            size=sides(size, 1024) if size else None,
+            start=find_start(from_) if from_ else None,
+            **fixed,
+        )
     priced = CostModel.read(costs) if costs else None
     labelled = load_all(data, part_of(split))
     if by_light:
