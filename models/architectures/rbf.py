@@ -73,5 +73,5 @@ class RbfNetwork(nn.Module):
 
 
 def squared_distance(points: Tensor, centres: Tensor) -> Tensor:
-    """(B, D), (N, D) -> (B, N). Difference by difference: |a|^2 - 2ab + |b|^2 would cost float32 the digits of close neighbours."""
+    """(B, D), (N, D) -> (B, N), difference by difference: |a|^2 - 2ab + |b|^2 would cost close neighbours their digits."""
     return (points[:, None] - centres).square().sum(dim=-1)

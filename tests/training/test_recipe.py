@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from models.errors import DataError, InvalidSetting, RunError
 from models.graph import open_session, run_logits
 from tests.training.recipes import fruit, quick
-from training import checkpoints, fit_recipe as module
+from training import checkpoints
+from training import fit_recipe as module
 from training.evaluate import evaluate
 from training.export import export, load_network
 from training.fit_recipe import MEASURING_FILE, fit_recipe, follow
@@ -41,7 +42,7 @@ def test_names_and_settings():
 
 
 def test_what_a_recipe_does_not_know_is_named():
-    with pytest.raises(InvalidSetting, match="no recipe 'worst'. Known: best, fruit"):
+    with pytest.raises(InvalidSetting, match=r"no recipe 'worst'\. Known: best, fruit"):
         find_recipe("worst")
     for text in ("ridge", "architecture=lenet", "depth=3"):
         with pytest.raises(InvalidSetting, match=f"--set {text} is not NAME=VALUE with a NAME of renders, epochs"):

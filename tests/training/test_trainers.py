@@ -2,16 +2,21 @@
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
-from models.errors import DataError
+from models.errors import DataError, InvalidSetting
 from models.graph import open_session, run_logits
-from tests.training.small import SPEC, bars
+from tests.training.recipes import fruit, quick
+from tests.training.small import SPEC, bars, config
+from training import checkpoints
 from training.crossval import crossvalidate
 from training.export import export
+from training.fit import fit
 from training.run import Run
 from training.sources import LabelledSet
-from training.trainers import ArchTrainer, trainer_for
+from training.start import find_start
+from training.trainers import ArchTrainer, RecipeTrainer, trainer_for
 
 GRADES = ("2L", "M", "2S")
 
@@ -48,9 +53,44 @@ def test_a_missing_grade_is_named_before_training(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_folds_of_a_start_begin_with_its_weights(tmp_path):
+    fit(config(epochs=1), bars(seed=9), tmp_path / "rendered")
+    start = find_start(str(tmp_path / "rendered"))
+    frozen = trainer(epochs=1, freeze=("conv1", "norm1", "conv2", "norm2", "fc1", "norm3"), start=start)
+    frozen.fit(bars(), 0, GRADES, tmp_path / "fold")
+    state, _ = checkpoints.load(tmp_path / "fold" / "checkpoint.pt")
+    assert torch.equal(state["conv1.weight"], start.state["conv1.weight"])
+    assert not torch.equal(state["fc2.weight"], start.state["fc2.weight"])
+
+
+def test_a_recipe_measures_the_same_in_every_fold(tmp_path):
+    trainer = RecipeTrainer(quick())
+    first = trainer.fit(fruit(), 5, fruit().labels, tmp_path / "a")
+    second = trainer.fit(fruit(), 5, fruit().labels, tmp_path / "b")
+    samples = fruit().samples[:9]
+    assert np.array_equal(first.logits(samples), second.logits(samples))
+    assert list(trainer._measuring) == [5]
+
+
 def test_names_become_trainers():
     assert trainer_for("lenet", epochs=3, batch_size=None).config.epochs == 3
-    with pytest.raises(DataError, match=r"Known: .*lenet"):
-        trainer_for("resnet9000")
+    assert trainer_for(None).name == "lenet"
+    changed = trainer_for("lenet", None, ["mixup=0.2", "light=0.1"], size=(48, 24)).config
+    assert (changed.mixup, changed.augmentation.light, changed.augmentation.flip) == (0.2, 0.1, True)
+    assert (changed.preprocess.width, changed.preprocess.height) == (48, 24)
+    best = trainer_for(None, "best", ["ridge=0.5"], size=(48, 48))
+    assert isinstance(best, RecipeTrainer)
+    assert (best.name, best.recipe.ridge, best.recipe.preprocess.width) == ("best", 0.5, 48)
+
+
+def test_what_there_is_not_is_named():
+    for arguments, words in (
+        (("resnet9000",), r"Known: .*lenet"),
+        ((None, "worst"), "Known: best, fruit"),
+        (("lenet", None, ["depth=3"]), "--set depth=3 is not NAME=VALUE with a NAME of split_seed, epochs"),
+        (("vgg19", None, [], (16, 16)), "at least 32x32"),
+    ):
+        with pytest.raises(InvalidSetting, match=words):
+            trainer_for(*arguments)
     with pytest.raises(ValidationError, match="learning_rate"):
         trainer_for("lenet", learning_rate=0)

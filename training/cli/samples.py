@@ -18,6 +18,7 @@ def synth(
     count: Annotated[int, typer.Option(min=1, help="Number of photographs.")] = 900,
     seed: Annotated[int, typer.Option(min=0, help="The same seed renders the same photographs.")] = 0,
     size: Annotated[list[str] | None, typer.Option(help="WIDTHxHEIGHT in pixels; may repeat. Default: a mixture.")] = None,
+    scene: Annotated[str, typer.Option(help="belt: a conveyor; rig: a photography box, grades that lie closer.")] = "belt",
     sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet of the first 108 as PNG.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -25,17 +26,20 @@ def synth(
     import numpy as np
 
     from models.imaging import decode_whole, encode_png
-    from training.synth import DEFAULT_SIZES, contact_sheet, render, synthesize
+    from training.synth import DEFAULT_SIZES, SCENES, contact_sheet, render, synthesize
+
+    if scene not in SCENES:
+        raise typer.BadParameter(f"There is no scene {scene!r}. Known: {', '.join(SCENES)}.")
 
     sizes = [sides(text, 4096) for text in size] if size else DEFAULT_SIZES
     for width, height in sizes:
         try:
-            render("BL", (width, height), np.random.default_rng(0))
+            render("BL", (width, height), np.random.default_rng(0), SCENES[scene])
         except ValueError as error:
             raise typer.BadParameter(f"{width}x{height}: {error}") from error
     beside(sheet)
     with progress_bar("Rendering", count) as (progress, task):
-        rows = synthesize(folder, count, seed, sizes, advance=lambda: progress.advance(task))
+        rows = synthesize(folder, count, seed, sizes, SCENES[scene], advance=lambda: progress.advance(task))
     if sheet:
         shown = sorted(rows[:108], key=lambda row: row.grade)
         sheet.write_bytes(encode_png(contact_sheet([(r.grade, decode_whole((folder / r.path).read_bytes())) for r in shown])))

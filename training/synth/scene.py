@@ -141,6 +141,9 @@ MEASURING: Final = replace(
 )
 """The same box with fruit of every length, thickness and bend, whatever their grade: for learning to measure."""
 
+SCENES: Final[Mapping[str, SceneRanges]] = MappingProxyType({"belt": BELT, "rig": RIG})
+"""The scenes of labelled samples, by name."""
+
 
 def draw(rng: np.random.Generator, bounds: Range) -> float:
     """One uniform draw as a Python float, so that float32 pictures stay float32."""
