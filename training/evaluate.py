@@ -9,6 +9,7 @@ from scipy.special import softmax
 from models.card import card_of
 from models.errors import DataError
 from models.graph import open_session, run_logits
+from models.pruning import logits_only
 from training.cost import CostModel
 from training.metrics import TARGET_ACCURACY, Scores, score
 from training.report import write_report
@@ -30,8 +31,8 @@ def evaluate(
 
     Raises InvalidCard, DataError for labels the model does not know, and InvalidSetting for costs that lack a grade's price.
     """
-    session = open_session(model)
-    card = card_of(session)
+    card = card_of(open_session(model))
+    session = open_session(logits_only(model))
     if not data.samples:
         raise DataError(f"{data.name} holds no images. Choose another source, or another --split.")
     strange = [label for label in data.labels if label not in card.grades]

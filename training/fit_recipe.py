@@ -1,5 +1,6 @@
 """A recipe followed: labelled photographs -> a run folder, or the network alone for a fold of a cross-validation."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,16 @@ from training import checkpoints
 from training.arrays import Arrays, require_trainable, to_arrays
 from training.calibrate import fit_temperature
 from training.measuring import Advance, learn_to_measure, load_measuring
-from training.rbf import fit_rbf
+from training.rbf import fit_rbf, light_alone
 from training.recipe import Recipe
 from training.run import Run, RunFacts
 from training.sources import LabelledSet
 from training.splits import require_grades
 
+log = logging.getLogger(__name__)
+
+TELLING: Final = 2.0
+"""How many times as often as the most frequent grade the light must be right before it is warned of."""
 MEASURING_FILE: Final = "measuring.pt"
 
 
@@ -35,6 +40,8 @@ class Fitted:
     left_out: npt.NDArray[np.float32]
     """(N, grades) logits, each by the fit without the photograph's group."""
     calibration: Calibration
+    light_alone: float | None
+    """Share of them whose grade the light alone would tell; None where the recipe does not see it."""
 
 
 def follow(recipe: Recipe, data: LabelledSet, measuring: Mapping[str, Tensor]) -> Fitted:
@@ -55,7 +62,8 @@ def follow(recipe: Recipe, data: LabelledSet, measuring: Mapping[str, Tensor]) -
     measures, light = (torch.cat(columns) for columns in zip(*parts, strict=True))
     groups = [sample.group for sample in samples]
     left_out = fit_rbf(network, measures, light, arrays.targets, groups, data.labels, recipe)
-    return Fitted(served, arrays, left_out, fit_temperature(left_out, arrays.targets.numpy()))
+    told = light_alone(light, arrays.targets, groups, data.labels, recipe) if recipe.light_components else None
+    return Fitted(served, arrays, left_out, fit_temperature(left_out, arrays.targets.numpy()), told)
 
 
 def fit_recipe(recipe: Recipe, data: LabelledSet, out: Path, resume: bool = False, advance: Advance | None = None) -> Run:
@@ -73,6 +81,8 @@ def fit_recipe(recipe: Recipe, data: LabelledSet, out: Path, resume: bool = Fals
         measuring = learn_to_measure(recipe, advance)
         checkpoints.save(kept, measuring)
     fitted = follow(recipe, data, measuring)
+    if fitted.light_alone is not None:
+        _warn_of_light(fitted.light_alone, data)
     names = sorted(sample.name for sample in data.samples)
     weights = {name: value.detach().cpu() for name, value in fitted.network.network.state_dict().items()}
     run.finish(
@@ -83,5 +93,16 @@ def fit_recipe(recipe: Recipe, data: LabelledSet, out: Path, resume: bool = Fals
         fitted.calibration,
         fitted.arrays.inputs.numpy(),
         data.attribution,
+        light_alone=fitted.light_alone,
     )
     return run
+
+
+def _warn_of_light(told: float, data: LabelledSet) -> None:
+    chance = max(data.counts().values()) / len(data)
+    if told > TELLING * chance:
+        log.warning(
+            "the light on the belt alone tells the grade of %.0f %% of these photographs: each session saw some grades only. The "
+            "figures are those of the same sessions; for other days train --recipe fruit, and see `senka crossval --by-light`.",
+            100 * told,
+        )

@@ -75,6 +75,22 @@ def fit_rbf(
     return np.asarray((left_out + prior.numpy()) * scale, np.float32)
 
 
+def light_alone(light: Tensor, targets: Tensor, groups: Sequence[str], grades: tuple[str, ...], recipe: Recipe) -> float:
+    """Share of the photographs, each left out with its group, whose grade the light on the belt tells without the fruit.
+
+    Far above the share of the most frequent grade, sessions saw some grades only: whoever sees the belt can then be right for a
+    reason that ends with the session.
+    """
+    scale = _whiten(light.double(), recipe.light_components, recipe.light_scale)
+    if scale is None:
+        return float(torch.bincount(targets).max() / len(targets))
+    labels = _labels(targets, grades, recipe.neighbour_share)
+    prior = labels.mean(0)
+    kernel = recipe.fruit_share + _alike(scale(light.double()))
+    _, left_out = _ridge(kernel.numpy(), (labels - prior).numpy(), recipe.ridge, groups)
+    return float(((left_out + prior.numpy()).argmax(1) == targets.numpy()).mean())
+
+
 def _alike(points: Tensor) -> Tensor:
     """(N, D) float64 -> (N, N), exp of minus the squared distance."""
     return torch.exp(-torch.cdist(points, points).square())

@@ -31,9 +31,10 @@ class Recipe(BaseModel):
 
 RECIPES: Final[dict[str, dict[str, Any]]] = {
     "best": {},
-    "fruit": {"light_components": 0},
+    "fruit": {"light_components": 0, "fruit_scale": 2.0, "ridge": 0.3},
 }
-"""best: the fruit and the light it lies in. fruit: the fruit alone."""
+"""best: the fruit and the light it lies in, for photographs of the sessions that it was trained on. fruit: the fruit alone, for
+days to come."""
 
 
 RECIPE_SETTINGS: Final = tuple(

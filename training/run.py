@@ -76,6 +76,8 @@ class RunMetrics(BaseModel):
     finished_at: str
     epochs: int | None = None
     """Epochs trained: fewer than asked for where early stopping ended the run."""
+    light_alone: float | None = None
+    """Share of the photographs whose grade the light on the belt tells without the fruit, where a recipe sees it."""
     best_epoch: int | None = None
     """The epoch (from 1) whose weights these are, where early stopping chose one by the held-out part: `scores`, which are
     of that part too, are then optimistic."""
@@ -143,6 +145,7 @@ class Run:
         attribution: str = "",
         epochs: int | None = None,
         best_epoch: int | None = None,
+        light_alone: float | None = None,
     ) -> None:
         """Write weights, figures and the report; logits (N, K), truth (N,), inputs (N, H, W, 3) are of the held-out part."""
         probabilities, uncalibrated = softmax(logits / calibration.temperature, axis=1), softmax(logits, axis=1)
@@ -162,6 +165,7 @@ class Run:
             finished_at=now,
             epochs=epochs,
             best_epoch=best_epoch,
+            light_alone=light_alone,
         )
         checkpoints.write_bytes(self.folder / METRICS_FILE, metrics.model_dump_json(indent=1).encode())
 

@@ -84,7 +84,7 @@ class MeasuringNetwork(nn.Module):
 
 
 class LightDescriptor(nn.Module):
-    """(B, C, H, W) in 0..1 -> (B, C*18): the colours of a coarse grid over the bare belt, 6 cells at the top, 2 x 6 below."""
+    """(B, C, H, W) in 0..1 -> (B, C*18) float64: colours of a coarse grid over the bare belt, 6 cells above, 2 x 6 below."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -97,8 +97,9 @@ class LightDescriptor(nn.Module):
     down: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        above = x[:, :, : self.top].mean(dim=2, keepdim=True) @ self.across  # B x C x 1 x 6
-        below = self.down @ x[:, :, -self.bottom :] @ self.across  # B x C x 2 x 6
+        x, across = x.double(), self.across.double()  # averages of many pixels, whose faint differences count
+        above = x[:, :, : self.top].mean(dim=2, keepdim=True) @ across  # B x C x 1 x 6
+        below = self.down.double() @ x[:, :, -self.bottom :] @ across  # B x C x 2 x 6
         return torch.cat([above, below], dim=2).flatten(1)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from models.architectures.measuring import MEASURES, LightDescriptor, MeasuringNetwork
 
@@ -47,16 +48,19 @@ class RbfNetwork(nn.Module):
         self.head = nn.Linear(centres, grades)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) in 0..1 -> measures (B, 4) and light descriptors (B, C*18)."""
+        """(B, C, H, W) in 0..1 -> measures (B, 4) float32 and light descriptors (B, C*18) float64."""
         return self.measuring(x), self.light(x)
 
     def forward(self, x: Tensor) -> Tensor:
         measures, light = self.features(x)
-        # The means go first: far from the origin, float32 has no digits left for differences of squares.
-        at, lit = (measures - self.fruit_mean) * self.fruit_scale, (light - self.light_mean) @ self.light_map
-        fruit = torch.exp(-squared_distance(at, self.fruit_centres))  # B x N
-        same_light = torch.exp(-squared_distance(lit, self.light_centres))  # B x N
-        logits: Tensor = self.head(fruit * (self.fruit_share + self.light_share * same_light))  # B x grades
+        # In float64: whitening enlarges faint differences of light, and weights of both signs add up over all centres. It is
+        # little arithmetic, and in float32 two runtimes would differ by as much as an export may.
+        at = (measures.double() - self.fruit_mean.double()) * self.fruit_scale.double()  # B x 4
+        lit = (light - self.light_mean.double()) @ self.light_map.double()  # B x components
+        fruit = torch.exp(-squared_distance(at, self.fruit_centres.double()))  # B x N
+        same_light = torch.exp(-squared_distance(lit, self.light_centres.double()))  # B x N
+        alike = fruit * (self.fruit_share.double() + self.light_share.double() * same_light)  # B x N
+        logits: Tensor = F.linear(alike, self.head.weight.double(), self.head.bias.double()).float()  # B x grades
         return logits
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:

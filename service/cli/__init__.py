@@ -51,7 +51,14 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("senka: stopped", err=True)
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in ("torch", "onnx", "onnxscript", "scipy", "sklearn", "tensorboard"):
+            if (error.name or "").partition(".")[0] not in (
+                "torch",
+                "torchvision",
+                "onnxscript",
+                "scipy",
+                "sklearn",
+                "tensorboard",
+            ):
                 raise
             typer.echo(f"senka: {error.name} is not installed; in the checkout: pip install -e '.[train]'", err=True)
         raise typer.Exit(1)

@@ -21,7 +21,7 @@ def data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     targets = np.arange(COUNT) % 3
     measures = rng.normal(size=(COUNT, 4)) * (2, 0.5, 0.05, 9) + targets[:, None] * (3, 0, 0, 5) + (25, 5, 0.1, 110)
     light = rng.random((COUNT, 54))
-    return tuple(torch.from_numpy(part) for part in (measures.astype(np.float32), light.astype(np.float32), targets))
+    return tuple(torch.from_numpy(part) for part in (measures.astype(np.float32), light, targets))
 
 
 def fitted(data, groups=None, **changes):
@@ -40,8 +40,8 @@ def answers(network, measures, light):
 
 
 def kernel_of(network, measures, light):
-    at = ((measures - network.fruit_mean) * network.fruit_scale).detach().double().numpy()
-    lit = ((light - network.light_mean) @ network.light_map).detach().double().numpy()
+    at = ((measures.double() - network.fruit_mean) * network.fruit_scale).detach().numpy()
+    lit = ((light - network.light_mean.double()) @ network.light_map.double()).detach().numpy()
     fruit, same = (np.exp(-((part[:, None] - part[None]) ** 2).sum(-1)) for part in (at, lit))
     return fruit * (network.fruit_share.item() + network.light_share.item() * same)
 
@@ -100,3 +100,13 @@ def test_too_many_photographs_are_named(data, monkeypatch):
     monkeypatch.setattr(rbf, "MOST_IMAGES", 59)
     with pytest.raises(DataError, match="59 at the most, not 60"):
         fitted(data)
+
+
+def test_light_that_tells_the_grade_is_found_out(data):
+    _, light, targets = data
+    groups, grades = [str(index) for index in range(COUNT)], ("2L", "M", "BS")
+    recipe = find_recipe("best", light_components=6)
+    assert rbf.light_alone(light, targets, groups, grades, recipe) < 0.6  # three grades in the same light
+    light[:, :9] += targets[:, None]
+    assert rbf.light_alone(light, targets, groups, grades, recipe) > 0.8
+    assert rbf.light_alone(torch.full_like(light, 0.5), targets, groups, grades, recipe) == pytest.approx(1 / 3)

@@ -16,7 +16,7 @@ from training.fit_recipe import MEASURING_FILE, fit_recipe, follow
 from training.measuring import learn_to_measure
 from training.recipe import RECIPE_SETTINGS, RECIPES, find_recipe, parse_changes
 from training.run import CHECKPOINT_FILE, Run
-from training.sources import LabelledSet
+from training.sources import LabelledSet, Sample
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +123,19 @@ def test_the_recipe_fruit_does_not_see_the_light():
         before = fitted.network.logits(photographs)
         fitted.network.network.features = lambda _: (measures, light * 0.3)
         torch.testing.assert_close(fitted.network.logits(photographs), before)
+
+
+def test_belts_that_tell_the_grade_are_warned_of(tmp_path, caplog):
+    bright = {"2L": 1.25, "M": 0.85, "C": 0.5}
+    samples = [
+        Sample(s.name, s.grade, pixels=np.clip(s.pixels * bright[s.grade], 0, 255).astype(np.uint8))
+        for s in fruit(90).samples
+        if s.grade in bright
+    ]
+    told = fit_recipe(quick(light_components=4), LabelledSet("sessions", tuple(samples)), tmp_path / "run")
+    assert told.metrics().light_alone > 0.8
+    assert "each session saw some grades only" in caplog.text
+    caplog.clear()
+    unseen = fit_recipe(quick("fruit"), LabelledSet("sessions", tuple(samples)), tmp_path / "fruit")
+    assert unseen.metrics().light_alone is None
+    assert "session" not in caplog.text

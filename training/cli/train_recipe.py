@@ -54,9 +54,10 @@ def train_recipe(
             raise typer.Exit(1) from None
     metrics = run.metrics()
     scores = metrics.scores
+    facts = {"run": str(out), "recipe": name, "temperature": metrics.calibration.temperature, "light_alone": metrics.light_alone}
     show(
         as_json,
-        {"run": str(out), "recipe": name, "temperature": metrics.calibration.temperature, **scores.model_dump(mode="json")},
+        {**facts, **scores.model_dump(mode="json")},
         f"Trained {name} on {scores.images} images: accuracy {scores.accuracy:.3f}, each image graded without itself "
         f"(ECE {scores.ece:.3f}).\nErrors: {out / REPORT_FILE}",
     )
