@@ -166,13 +166,13 @@ def _set(
     def parameter(value: Tensor) -> nn.Parameter:
         return nn.Parameter(value.float().contiguous())
 
-    network.fruit_mean, network.fruit_scale = parameter(fruit_scale.mean), parameter(torch.diag(fruit_scale.map))
-    network.fruit_centres, network.light_centres = parameter(fruit), parameter(light)
+    head = network.head
+    head.fruit_mean, head.fruit_scale = parameter(fruit_scale.mean), parameter(torch.diag(fruit_scale.map))
+    head.fruit_centres, head.light_centres = parameter(fruit), parameter(light)
     if light_scale:
-        network.light_mean, network.light_map = parameter(light_scale.mean), parameter(light_scale.map)
+        head.light_mean, head.light_map = parameter(light_scale.mean), parameter(light_scale.map)
     else:
-        network.light_map = parameter(torch.zeros(network.light_map.shape[0], 1))
-    network.fruit_share = parameter(torch.tensor(fruit_share))
-    network.light_share = parameter(torch.tensor(1.0 if light_scale else 0.0))
-    network.head = nn.Linear(len(weights), weights.shape[1])
-    network.head.weight, network.head.bias = parameter(weights.T), parameter(bias)
+        head.light_map = parameter(torch.zeros(head.light_map.shape[0], 1))
+    head.fruit_share = parameter(torch.tensor(fruit_share))
+    head.light_share = parameter(torch.tensor(1.0 if light_scale else 0.0))
+    head.weight, head.bias = parameter(weights.T), parameter(bias)

@@ -70,8 +70,9 @@ def _describe(name: str, layer: nn.Module, output: Tensor) -> LayerSummary:
     biases = own["bias"].numel() if "bias" in own else 0
     weights = sum(p.numel() for p in own.values()) - biases
     macs = 0
+    times = output.shape[0]  # a network may look at one image several times, such as mirrored
     if isinstance(layer, nn.Conv2d):
-        macs = weights * shape[1] * shape[2]
+        macs = weights * shape[1] * shape[2] * times
     elif isinstance(layer, nn.Linear):
-        macs = weights
+        macs = weights * times
     return LayerSummary(name, type(layer).__name__, shape, weights, biases, macs)

@@ -40,10 +40,10 @@ def answers(network, measures, light):
 
 
 def kernel_of(network, measures, light):
-    at = ((measures.double() - network.fruit_mean) * network.fruit_scale).detach().numpy()
-    lit = ((light - network.light_mean.double()) @ network.light_map.double()).detach().numpy()
+    at = ((measures.double() - network.head.fruit_mean) * network.head.fruit_scale).detach().numpy()
+    lit = ((light - network.head.light_mean.double()) @ network.head.light_map.double()).detach().numpy()
     fruit, same = (np.exp(-((part[:, None] - part[None]) ** 2).sum(-1)) for part in (at, lit))
-    return fruit * (network.fruit_share.item() + network.light_share.item() * same)
+    return fruit * (network.head.fruit_share.item() + network.head.light_share.item() * same)
 
 
 @pytest.mark.parametrize("changes", [{}, {"light_components": 0}, {"fruit_share": 0.3, "ridge": 0.5}])

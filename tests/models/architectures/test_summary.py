@@ -57,3 +57,15 @@ class TestSummary:
             summarize(network, 1, 9, 9)
         assert not any(layer._forward_hooks for layer in network.modules())
         assert network.training
+
+
+def test_an_image_seen_twice_is_counted_twice() -> None:
+    class Mirrored(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 3, padding=1, bias=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(torch.cat([x, x.flip(3)])).view(2, -1, 2, 5, 4).mean(0)
+
+    assert [row.macs for row in summarize(Mirrored(), 1, 5, 4)] == [2 * 18 * 5 * 4]
