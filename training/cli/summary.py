@@ -17,7 +17,7 @@ _AUXILIARIES = "Auxiliary classifiers are not counted: only training uses them."
 @app.command(epilog="Example: senka summary googlenet --size 96x96 --grades 9")
 def summary(
     arch: Annotated[
-        str | None, typer.Argument(metavar="[ARCH]", help="alexnet, deep-mnist, googlenet, lenet, resnet34 or vgg19.")
+        str | None, typer.Argument(metavar="[ARCH]", help="alexnet, deep-mnist, googlenet, lenet, rbf, resnet34 or vgg19.")
     ] = None,
     grades: Annotated[int | None, typer.Option(min=2, help="Number of grades. Default: 10 for deep-mnist, else 9.")] = None,
     size: Annotated[str | None, typer.Option(help="Network input, WIDTHxHEIGHT. Default: the architecture's.")] = None,
