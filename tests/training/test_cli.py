@@ -132,7 +132,7 @@ def test_synth_writes_a_batch_and_a_sheet():
     [
         (
             ["train", "--data", "DATA", "--out", "r", "--arch", "resnet"],
-            "Known: alexnet, deep-mnist, googlenet, lenet, resnet34, vgg19",
+            "Known: alexnet, deep-mnist, googlenet, lenet, rbf, resnet34, vgg19",
         ),
         (["train", "--data", "DATA", "--out", "r", "--learning-rate", "0"], "learning_rate"),
         (["train", "--data", "DATA", "--out", "r", "--seed", "-1"], "--seed"),
