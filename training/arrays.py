@@ -50,7 +50,7 @@ def require_trainable(data: LabelledSet, kept: Sequence[Sample], batch_size: int
             missing=missing,
         )
     if few := [f"{grade} ({count})" for grade, count in counts.items() if count < FEW_IMAGES]:
-        log.warning("few training images of %s; their figures will be rough. Add some, or see --balance.", ", ".join(few))
+        log.warning("few training images of %s; their figures will be rough. Add some.", ", ".join(few))
 
 
 def _require_picture(sample: Sample) -> None:

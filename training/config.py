@@ -11,7 +11,7 @@ from models.preprocess import PreprocessSpec
 class Augmentation(BaseModel):
     """Changes that keep the grade true: length, thickness and bend are the label, so nothing is scaled, sheared or bent."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     flip: bool = Field(True, description="mirror left-right and up-down, each for half of the images")
     shift_px: int = Field(0, ge=0, description="move by up to this many pixels, filling with the border's pixels")
@@ -24,7 +24,7 @@ class Augmentation(BaseModel):
 class TrainingConfig(BaseModel):
     """Settings of one run. The same config, data and machine give the same weights."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     architecture: str
     preprocess: PreprocessSpec

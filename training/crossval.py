@@ -125,6 +125,8 @@ def crossvalidate(
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise DataError(f"The seeds {' '.join(map(str, seeds)) or '(none)'} are not distinct; give each one once.")
+    if costs:
+        costs.matrix(data.labels)  # now, before the work
     samples = tuple(sorted(data.samples, key=lambda sample: sample.name))
     splits = [split_into_folds(data, folds, seed) for seed in seeds]
     place = {sample.name: index for index, sample in enumerate(samples)}

@@ -103,6 +103,7 @@ def fit(
         data.attribution,
         epochs=epoch,
         best_epoch=stopping.best_epoch or None,
+        groups=[sample.group for sample in held_out],
     )
     return run
 

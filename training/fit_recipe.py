@@ -18,10 +18,10 @@ from training import checkpoints
 from training.arrays import Arrays, require_trainable, to_arrays
 from training.calibrate import fit_temperature
 from training.measuring import Advance, learn_to_measure, load_measuring
-from training.rbf import fit_rbf, light_alone
+from training.rbf import fit_rbf, light_alone, require_few_enough
 from training.recipe import Recipe
 from training.run import Run, RunFacts
-from training.sources import LabelledSet
+from training.sources import LabelledSet, Sample
 from training.splits import require_grades
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,8 @@ class Fitted:
     left_out: npt.NDArray[np.float32]
     """(N, grades) logits, each by the fit without the photograph's group."""
     calibration: Calibration
-    light_alone: float | None
-    """Share of them whose grade the light alone would tell; None where the recipe does not see it."""
+    light: Tensor
+    """(N, D) float64 descriptors of their light."""
 
 
 def follow(recipe: Recipe, data: LabelledSet, measuring: Mapping[str, Tensor]) -> Fitted:
@@ -49,10 +49,7 @@ def follow(recipe: Recipe, data: LabelledSet, measuring: Mapping[str, Tensor]) -
 
     Raises DataError for data that cannot be trained on.
     """
-    samples = sorted(data.samples, key=lambda sample: sample.name)  # the order of a manifest's lines decides nothing
-    require_grades(data)
-    require_trainable(data, samples, batch_size=1)
-    arrays = to_arrays(samples, data.labels, recipe.preprocess)
+    samples, arrays = read(recipe, data)
     spec = recipe.preprocess
     network = RbfNetwork(len(data.labels), spec.channels, spec.height, spec.width)
     load_measuring(network.measuring, measuring)
@@ -62,8 +59,19 @@ def follow(recipe: Recipe, data: LabelledSet, measuring: Mapping[str, Tensor]) -
     measures, light = (torch.cat(columns) for columns in zip(*parts, strict=True))
     groups = [sample.group for sample in samples]
     left_out = fit_rbf(network, measures, light, arrays.targets, groups, data.labels, recipe)
-    told = light_alone(light, arrays.targets, groups, data.labels, recipe) if recipe.light_components else None
-    return Fitted(served, arrays, left_out, fit_temperature(left_out, arrays.targets.numpy()), told)
+    return Fitted(served, arrays, left_out, fit_temperature(left_out, arrays.targets.numpy()), light)
+
+
+def read(recipe: Recipe, data: LabelledSet) -> tuple[list[Sample], Arrays]:
+    """The photographs by name, so that the order of a manifest's lines decides nothing, and as arrays.
+
+    Raises DataError for data that cannot be trained on.
+    """
+    samples = sorted(data.samples, key=lambda sample: sample.name)
+    require_grades(data)
+    require_trainable(data, samples, batch_size=1)
+    require_few_enough(len(samples))
+    return samples, to_arrays(samples, data.labels, recipe.preprocess)
 
 
 def fit_recipe(recipe: Recipe, data: LabelledSet, out: Path, resume: bool = False, advance: Advance | None = None) -> Run:
@@ -72,7 +80,7 @@ def fit_recipe(recipe: Recipe, data: LabelledSet, out: Path, resume: bool = Fals
     A run that was killed starts anew with `resume`, or after what it measured with, to the same weights. Raises RunError when
     `out` holds another run, DataError for data that cannot be trained on.
     """
-    require_grades(data)
+    samples, _ = read(recipe, data)  # now: what cannot be trained on must cost no time and leave no folder behind
     run = Run.create(out, RunFacts.describe(recipe, data), resume)
     kept = out / MEASURING_FILE
     if resume and kept.exists():
@@ -81,19 +89,22 @@ def fit_recipe(recipe: Recipe, data: LabelledSet, out: Path, resume: bool = Fals
         measuring = learn_to_measure(recipe, advance)
         checkpoints.save(kept, measuring)
     fitted = follow(recipe, data, measuring)
-    if fitted.light_alone is not None:
-        _warn_of_light(fitted.light_alone, data)
-    names = sorted(sample.name for sample in data.samples)
+    groups = [sample.group for sample in samples]
+    told = None
+    if recipe.light_components:
+        told = light_alone(fitted.light, fitted.arrays.targets, groups, data.labels, recipe)
+        _warn_of_light(told, data)
     weights = {name: value.detach().cpu() for name, value in fitted.network.network.state_dict().items()}
     run.finish(
         weights,
         fitted.left_out,
-        names,
+        [sample.name for sample in samples],
         fitted.arrays.targets.numpy(),
         fitted.calibration,
         fitted.arrays.inputs.numpy(),
         data.attribution,
-        light_alone=fitted.light_alone,
+        light_alone=told,
+        groups=groups,
     )
     return run
 

@@ -49,12 +49,12 @@ def fit_rbf(
     """Set all but the measuring network from N photographs; measures (N, 4), light (N, D), targets (N,) indices into `grades`.
 
     Kernel ridge regression of the one-hot labels (regularisation networks, Poggio and Girosi 1990), one centre for each
-    photograph. Returns (N, grades) logits of each photograph by the fit without its group, in closed form (the leave-one-out
-    identity of ridge regression, by blocks): honest figures and calibration without holding anything out. The logits are
+    photograph. Returns (N, grades) logits of each photograph by the regression without its group, in closed form (the
+    leave-one-out identity of ridge regression, by blocks; scales and the share of each grade stay those of all): figures and
+    calibration without holding anything out. The logits are
     scaled so that their softmax is the likeliest for the labels, left out likewise. Raises DataError beyond MOST_IMAGES.
     """
-    if len(targets) > MOST_IMAGES:
-        raise DataError(f"The recipe remembers every photograph and takes {MOST_IMAGES} at the most, not {len(targets)}.")
+    require_few_enough(len(targets))
     fruit_scale = _standardise(measures.double(), network.measuring.std.double() * FLATTEST, recipe.fruit_scale)
     fruit = fruit_scale(measures.double())
     similarity = _alike(fruit)
@@ -73,6 +73,15 @@ def fit_rbf(
     scale = _likeliest_scale(left_out + prior.numpy(), targets.numpy())
     _set(network, fruit_scale, fruit, light_scale, lit, recipe.fruit_share, torch.from_numpy(weights) * scale, prior * scale)
     return np.asarray((left_out + prior.numpy()) * scale, np.float32)
+
+
+def require_few_enough(images: int) -> None:
+    """Raise DataError beyond MOST_IMAGES."""
+    if images > MOST_IMAGES:
+        raise DataError(
+            f"The recipe remembers every photograph and takes {MOST_IMAGES} at the most, not {images}. Leave some out, or train "
+            "an architecture with --arch."
+        )
 
 
 def light_alone(light: Tensor, targets: Tensor, groups: Sequence[str], grades: tuple[str, ...], recipe: Recipe) -> float:

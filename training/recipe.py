@@ -13,7 +13,7 @@ from models.preprocess import PreprocessSpec
 class Recipe(BaseModel):
     """Settings of the RBF network's training. The same recipe, data and machine give the same weights."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     recipe: str
     architecture: Literal["rbf"] = "rbf"

@@ -7,8 +7,10 @@ report.html          confusion matrix and every error of the held-out part
 parity_inputs.npy    photographs that the export compares PyTorch and ONNX Runtime on
 tensorboard/         curves; filters, confusion matrix and errors as pictures
 resume.pt            state after an epoch, for --resume
+A recipe has no epochs of its own: instead of the last two, measuring.pt holds what it measures with.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,11 +148,21 @@ class Run:
         epochs: int | None = None,
         best_epoch: int | None = None,
         light_alone: float | None = None,
+        groups: Sequence[str] | None = None,
     ) -> None:
-        """Write weights, figures and the report; logits (N, K), truth (N,), inputs (N, H, W, 3) are of the held-out part."""
+        """Write weights, figures and the report; logits (N, K), truth (N,), inputs (N, H, W, 3) are of the held-out part.
+
+        `groups` (N) name the fruit, so that intervals draw all photographs of one together.
+        """
         probabilities, uncalibrated = softmax(logits / calibration.temperature, axis=1), softmax(logits, axis=1)
         scores = score(
-            probabilities, truth, self.facts.grades, model=str(self.folder), data=self.facts.data.name, uncalibrated=uncalibrated
+            probabilities,
+            truth,
+            self.facts.grades,
+            model=str(self.folder),
+            data=self.facts.data.name,
+            uncalibrated=uncalibrated,
+            groups=groups,
         )
         digest = checkpoints.save(self.folder / CHECKPOINT_FILE, weights)
         np.save(self.folder / PARITY_FILE, inputs[:PARITY_IMAGES])

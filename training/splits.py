@@ -64,7 +64,8 @@ def folds(data: LabelledSet, k: int, seed: int) -> list[tuple[list[Sample], list
         distinct = len(set(groups[grades == grade]))
         if distinct < k:
             raise DataError(
-                f"{data.name} holds {distinct} fruit of grade {grade}, too few for {k} folds. Add some, or lower --folds.",
+                f"{data.name} holds {distinct} fruit (or kinds of light) of grade {grade}, too few for {k} folds. Add some, or "
+                "lower --folds.",
                 grade=grade,
                 fruit=distinct,
             )

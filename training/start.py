@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from models.architectures import build
 from models.architectures.served import ServedNetwork
 from models.card import card_of
-from models.errors import RunError
+from models.errors import DataError, RunError
 from models.graph import open_session
 from models.places import Places
 from models.repository import CHALLENGER, CHAMPION
 from training import checkpoints
 from training.config import TrainingConfig
 from training.run import CHECKPOINT_FILE, CONFIG_FILE, Run, StartFacts
+from training.sources import LabelledSet
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class Start:
     architecture: str = ""
     grades: tuple[str, ...] = ()
     state: Mapping[str, Tensor] | None = None
+    data: tuple[str, ...] = ()
+    """sha256 of the sets that weights of ours were trained on."""
 
 
 def find_start(wanted: str) -> Start:
@@ -59,13 +62,25 @@ def find_start(wanted: str) -> Start:
     if path.is_dir():
         run = Run.open(path)
         state, digest = checkpoints.load(path / CHECKPOINT_FILE)
-        return Start("run", str(path), digest, path, run.facts.config.architecture, run.facts.grades, state)
+        facts = run.facts
+        return Start("run", str(path), digest, path, facts.config.architecture, facts.grades, state, (facts.data.sha256,))
     if path.is_file():
         return Start("file", str(path), sha256(path.read_bytes()).hexdigest(), path)
     raise RunError(
         f"There is no start {wanted!r}. It is imagenet, champion, challenger or a version number, the folder of a run, or a "
         "torchvision .pth file."
     )
+
+
+def require_unseen(start: Start, data: LabelledSet) -> None:
+    """Raise DataError where `start` was trained on this very set: folds of it would be graded by a network that knows them.
+
+    Whether it saw a part of it cannot be told from a hash; that is said in the log.
+    """
+    if data.sha256 in start.data:
+        raise DataError(f"{start.name} was trained on {data.name}, so that no fold of it is unseen. Start from other weights.")
+    if start.data:
+        log.info("figures are honest only if %s was not trained on photographs of %s", start.name, data.name)
 
 
 def first_network(
@@ -83,8 +98,13 @@ def first_network(
     served = ServedNetwork(network, config.preprocess)
     if start is None:
         return served, None
+    if config.architecture == "rbf":
+        raise RunError(
+            "An rbf network remembers the photographs it was fitted on, and cannot be gone on from. Follow the recipe anew on "
+            "the earlier photographs and the new ones: give --data twice."
+        )
     if start.state is None:
-        from training.pretrained import load_pretrained  # type: ignore[import-untyped, import-not-found, unused-ignore]
+        from training.pretrained import load_pretrained
 
         fresh = load_pretrained(network, config.architecture, start.source)
         log.info("starting from %s%s", start.name, f"; fresh: {', '.join(fresh)}" if fresh else "")
@@ -132,7 +152,8 @@ def _published(wanted: str) -> Start:
     card = card_of(open_session(repository.load(version)))
     state, digest = checkpoints.loads(repository.load_checkpoint(version), str(version.checkpoint))
     name = f"{version.name} version {version.number}"
-    return Start("published", name, digest, version.checkpoint, card.architecture, card.grades, state)
+    seen = tuple(data.sha256 for data in card.data)
+    return Start("published", name, digest, version.checkpoint, card.architecture, card.grades, state, seen)
 
 
 def _classifiers(network: nn.Module, grades: int) -> set[str]:

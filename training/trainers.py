@@ -124,5 +124,7 @@ def trainer_for(
     if recipe:
         return RecipeTrainer(find_recipe(recipe, preprocess=spec, **parse_changes(changes, RECIPE_SETTINGS)))
     found = parse_changes(changes, TRAINING_SETTINGS)
+    if twice := [name for name in found if settings.get(name) is not None]:
+        raise InvalidSetting(f"{', '.join(twice)} is set twice, by --set and by an option of its own. Give one of them.")
     settings["augmentation"] = {name: found.pop(name) for name in list(found) if name in Augmentation.model_fields} or None
     return ArchTrainer(architecture, spec, start, **{**settings, **found})

@@ -61,7 +61,8 @@ class RadialBasis(nn.Module):
                 shape = [
                     theirs if any_size else ours for theirs, ours, any_size in zip(found.shape, own.shape, sides, strict=True)
                 ]
-                setattr(self, name, nn.Parameter(own.new_empty(shape)))
+                if tuple(shape) != tuple(own.shape):  # else an optimizer may hold this very parameter
+                    setattr(self, name, nn.Parameter(own.new_empty(shape)))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 

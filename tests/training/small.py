@@ -23,6 +23,6 @@ def bars(count: int = 60, seed: int = 0) -> LabelledSet:
     return LabelledSet("bars", tuple(samples))
 
 
-def config(**changes: object) -> TrainingConfig:
-    """LeNet on those, a few epochs."""
-    return default_config("lenet", SPEC, **{"epochs": 4, "batch_size": 8, **changes})
+def config(architecture: str = "lenet", **changes: object) -> TrainingConfig:
+    """A network on those, a few epochs."""
+    return default_config(architecture, SPEC, **{"epochs": 4, "batch_size": 8, **changes})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.card import Calibration
-from models.errors import DataError
+from models.errors import DataError, InvalidSetting
 from tests.training.small import bars
 from training.cost import CostModel
 from training.crossval import CrossvalResult, crossvalidate
@@ -174,3 +174,10 @@ def test_logits_of_another_shape_are_a_bug_and_say_so():
 
     with pytest.raises(ValueError, match=r"spy: logits of shape \(10, 2\)"):
         crossvalidate(Short({}), bars(30), folds=3)
+
+
+def test_a_grade_without_a_price_is_found_before_the_work():
+    spy = Spy(truthful(bars(60)))
+    with pytest.raises(InvalidSetting, match="no price for M 2S"):
+        crossvalidate(spy, bars(60), folds=4, costs=CostModel(price_yen={"2L": 12.0}))
+    assert not spy.calls

@@ -50,7 +50,11 @@ def start(out: Path, settings: dict[str, object]) -> multiprocessing.process.Bas
     return child
 
 
-@pytest.mark.parametrize("settings", [{**EVERYTHING}, {"epochs": 8, "amp": "bf16", "balance": "weights"}], ids=["all", "bf16"])
+@pytest.mark.parametrize(
+    "settings",
+    [{**EVERYTHING}, {"epochs": 8, "amp": "bf16", "balance": "weights"}, {"epochs": 8, "architecture": "rbf"}],
+    ids=["all", "bf16", "rbf"],
+)
 def test_killed_at_random_and_resumed_ends_as_an_undisturbed_run(tmp_path, settings):
     warm = processes.Process(target=int)  # the first child waits for the server to start
     warm.start()

@@ -139,3 +139,16 @@ def test_belts_that_tell_the_grade_are_warned_of(tmp_path, caplog):
     unseen = fit_recipe(quick("fruit"), LabelledSet("sessions", tuple(samples)), tmp_path / "fruit")
     assert unseen.metrics().light_alone is None
     assert "session" not in caplog.text
+
+
+def test_too_many_photographs_are_found_before_anything_is_learned(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.rbf.MOST_IMAGES", 50)
+    monkeypatch.setattr(module, "learn_to_measure", lambda *_: pytest.fail("learned in vain"))
+    with pytest.raises(DataError, match="50 at the most, not 54"):
+        fit_recipe(quick(), fruit(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_infinite_settings_are_refused():
+    with pytest.raises(ValidationError, match="ridge"):
+        find_recipe("best", ridge="inf")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.architectures import build
-from models.errors import CheckpointMissing, ModelNotFound, RunError
+from models.errors import CheckpointMissing, DataError, ModelNotFound, RunError
 from models.grades import GRADES
 from models.places import Places
 from models.preprocess import PreprocessSpec
@@ -18,7 +18,7 @@ from training.export import export
 from training.fit import fit
 from training.run import CHECKPOINT_FILE, Run
 from training.sources import LabelledSet, Sample
-from training.start import find_start, first_network, load_start
+from training.start import find_start, first_network, load_start, require_unseen
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +168,20 @@ class TestPublished:
         before, after = (torch.load(r.folder / CHECKPOINT_FILE, weights_only=True) for r in (run, tuned))
         assert torch.equal(before["conv1.weight"], after["conv1.weight"])
         assert not torch.equal(before["fc2.weight"], after["fc2.weight"])
+
+
+def test_folds_of_what_the_start_was_trained_on_are_refused(tmp_path, caplog):
+    fit(config(epochs=1), bars(), tmp_path / "run")
+    start = find_start(str(tmp_path / "run"))
+    with pytest.raises(DataError, match="no fold of it is unseen"):
+        require_unseen(start, bars())
+    caplog.set_level("INFO")
+    require_unseen(start, bars(seed=3))
+    assert "honest only if" in caplog.text
+    require_unseen(find_start("imagenet"), bars())
+
+
+def test_an_rbf_network_is_not_gone_on_from(tmp_path):
+    fit(config(epochs=1), bars(), tmp_path / "run")
+    with pytest.raises(RunError, match="Follow the recipe anew"):
+        fit(config(epochs=1, architecture="rbf"), bars(), tmp_path / "rbf", start=find_start(str(tmp_path / "run")))

@@ -92,5 +92,7 @@ def test_what_there_is_not_is_named():
     ):
         with pytest.raises(InvalidSetting, match=words):
             trainer_for(*arguments)
+    with pytest.raises(InvalidSetting, match="epochs is set twice"):
+        trainer_for("lenet", None, ["epochs=1"], epochs=5)
     with pytest.raises(ValidationError, match="learning_rate"):
         trainer_for("lenet", learning_rate=0)

@@ -31,13 +31,13 @@ TargetAccuracy = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe or network; may repeat."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting, such as ridge=0.2 or mixup=0.2; may repeat."),
 ]
 
 
 def group(**settings: Any) -> typer.Typer:
     """A Typer whose commands `service/cli` finds by name."""
-    return typer.Typer(**{"no_args_is_help": True, "rich_markup_mode": None, **settings})
+    return typer.Typer(**{"no_args_is_help": True, "rich_markup_mode": None, "add_completion": False, **settings})
 
 
 @contextmanager

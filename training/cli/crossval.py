@@ -40,7 +40,7 @@ def crossval(
     ] = None,
     size: Annotated[str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Network input, pixels.")] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="START", help="Weights to start from, as `senka train` takes them.")
+        str | None, typer.Option("--from", metavar="START", help="Weights to start from that never saw these photographs.")
     ] = None,
     changes: Set = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images. Default: the architecture's.")] = None,
@@ -63,23 +63,19 @@ def crossval(
     from training.lighting import by_light as grouped_by_light
     from training.report import write_crossval_report
     from training.sources import load_all
-    from training.start import find_start
+    from training.start import find_start, require_unseen
     from training.trainers import trainer_for
 
     fixed = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     if recipe and (arch or from_ or any(value is not None for value in fixed.values())):
         raise typer.BadParameter("--recipe decides the architecture and how it is trained; change it with --set NAME=VALUE.")
     with usage():
-        trainer = trainer_for(
-            arch,
-            recipe,
-            changes or [],
-            size=sides(size, 1024) if size else None,
-            start=find_start(from_) if from_ else None,
-            **fixed,
-        )
+        start = find_start(from_) if from_ else None
+        trainer = trainer_for(arch, recipe, changes or [], size=sides(size, 1024) if size else None, start=start, **fixed)
     priced = CostModel.read(costs) if costs else None
     labelled = load_all(data, part_of(split))
+    if start:
+        require_unseen(start, labelled)
     if by_light:
         labelled = grouped_by_light(labelled, by_light)
     beside(report)

@@ -27,10 +27,15 @@ Seeds = Annotated[
 PicturesEvery = Annotated[int | None, _set("Pictures in TensorBoard after every N epochs; at the end anyway.", "Options", min=1)]
 
 Arch = Annotated[str | None, _set("Architecture; `senka summary NAME` describes one. Default: lenet.", _NETWORK, "NAME")]
-Recipe = Annotated[str | None, _set("Instead: best, or fruit. Decides all of the below; --set changes it.", _NETWORK, "NAME")]
+Recipe = Annotated[str | None, _set("Instead: best, or fruit. Decides all but --seed, --split, --size.", _NETWORK, "NAME")]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; may repeat.", rich_help_panel=_NETWORK),
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change a setting of the recipe, such as ridge=0.2; may repeat.",
+        rich_help_panel=_NETWORK,
+    ),
 ]
 Size = Annotated[str | None, _set("Network input, pixels.", _NETWORK, "WIDTHxHEIGHT")]
 From = Annotated[

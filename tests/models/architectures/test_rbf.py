@@ -59,6 +59,12 @@ def test_a_checkpoint_brings_its_own_centres(network: RbfNetwork) -> None:
     assert all(parameter.requires_grad for parameter in other.parameters())
 
 
+def test_loading_its_own_shapes_keeps_its_parameters(network: RbfNetwork) -> None:
+    before = list(network.parameters())  # as an optimizer holds them
+    network.load_state_dict(network.state_dict())
+    assert all(one is other for one, other in zip(before, network.parameters(), strict=True))
+
+
 def test_other_grades_are_still_refused(network: RbfNetwork) -> None:
     with pytest.raises(RuntimeError, match=r"head\.weight|head\.bias"):
         build("rbf", 9).load_state_dict(network.state_dict())
