@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 
 from models.errors import (
-    CheckpointMismatch,
-    CheckpointMissing,
     GradeSetMismatch,
     InvalidCard,
     ModelCorrupt,
@@ -40,11 +38,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [make_model(folder / f"{seed}.onnx", seed=seed) for seed in range(6)]
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> ModelRepository:
-    return ModelRepository(tmp_path / "repository")
-
-
 def aliases(repository: ModelRepository) -> tuple[int | None, int | None]:
     found = repository.aliases()
     return found.champion, found.challenger
@@ -52,49 +45,6 @@ def aliases(repository: ModelRepository) -> tuple[int | None, int | None]:
 
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-class TestCheckpoint:
-    """The weights that trainings go on from, beside the model that was exported from them."""
-
-    @pytest.fixture
-    def weights(self, tmp_path: Path) -> Path:
-        path = tmp_path / "run" / "checkpoint.pt"
-        path.parent.mkdir()
-        path.write_bytes(b"weights")
-        return path
-
-    @pytest.fixture
-    def model(self, tmp_path: Path, weights: Path) -> Path:
-        digest = sha256(weights.read_bytes()).hexdigest()
-        return make_model(tmp_path / "m.onnx", seed=3, checkpoint_sha256=digest)
-
-    def test_it_is_kept_beside_the_model(self, repository: ModelRepository, model: Path, weights: Path) -> None:
-        version = repository.publish(model, checkpoint=weights)
-        assert version.checkpoint == version.path.parent / "checkpoint.pt"
-        assert repository.load_checkpoint(version) == b"weights"
-
-    def test_it_can_be_added_later(self, repository: ModelRepository, model: Path, weights: Path) -> None:
-        version = repository.publish(model, promote=True)
-        with pytest.raises(CheckpointMissing, match="--run RUN"):
-            repository.load_checkpoint(version)
-        assert repository.publish(model, checkpoint=weights) == version
-        assert repository.load_checkpoint(version) == b"weights"
-        assert repository.publish(model) == version  # and stays
-        assert repository.load_checkpoint(version) == b"weights"
-
-    def test_that_of_another_model_is_refused(
-        self, repository: ModelRepository, files: list[Path], model: Path, weights: Path
-    ) -> None:
-        with pytest.raises(CheckpointMismatch, match="not the checkpoint the model was exported from"):
-            repository.publish(files[0], checkpoint=weights)
-        assert not repository.folder.exists()
-        version = repository.publish(model, checkpoint=weights)
-        version.checkpoint.write_bytes(b"weighty")
-        with pytest.raises(CheckpointMismatch):
-            repository.load_checkpoint(version)
-        repository.publish(model, checkpoint=weights)  # mends it
-        assert repository.load_checkpoint(version) == b"weights"
 
 
 class TestPublish:
