@@ -51,8 +51,8 @@ def fit_rbf(
     Kernel ridge regression of the one-hot labels (regularisation networks, Poggio and Girosi 1990), one centre for each
     photograph. Returns (N, grades) logits of each photograph by the regression without its group, in closed form (the
     leave-one-out identity of ridge regression, by blocks; scales and the share of each grade stay those of all): figures and
-    calibration without holding anything out. The logits are
-    scaled so that their softmax is the likeliest for the labels, left out likewise. Raises DataError beyond MOST_IMAGES.
+    calibration without holding anything out. The logits are scaled so that their softmax is the likeliest for the labels, left
+    out likewise. Raises DataError beyond MOST_IMAGES.
     """
     require_few_enough(len(targets))
     fruit_scale = _standardise(measures.double(), network.measuring.std.double() * FLATTEST, recipe.fruit_scale)
