@@ -34,6 +34,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def folder_for(folder: Path, way_out: str) -> Path:
+    """Make the folder of a download. Raises DataError, ending in `way_out`, where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be made: {error.strerror or error}. {way_out}", path=str(folder)) from error
+    return folder
+
+
 def download(
     url: str,
     target: Path,

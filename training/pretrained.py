@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.errors import DataError, RunError
 from models.places import Places
-from training.download import Checksum, download, sha256_of
+from training.download import Checksum, download, folder_for, sha256_of
 
 IMAGENET: Final = "imagenet"
 MAX_BYTES: Final = 1024**3
@@ -78,13 +78,7 @@ def fetch_imagenet(architecture: str, advance: Callable[[int], None] | None = No
     found = re.search(r"-([0-9a-f]{8,})\.", name)  # the convention of torch.hub: the file's name holds its sha256's beginning
     if found is None:
         raise DataError(f"{url} does not name its checksum; give a downloaded file instead.", url=url)
-    folder = Places.load().home / "weights"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot hold the weights: {error.strerror or error}. Set SENKA_HOME.", path=str(folder)
-        ) from error
+    folder = folder_for(Places.load().home / "weights", "Set SENKA_HOME.")
     checksum = Checksum("sha256", found[1], sha256_of)
     return download(url, folder / name, checksum, advance, max_bytes=MAX_BYTES, resumable=True)
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from models.errors import DataError
-from training.download import CHUNK_BYTES, TIMEOUT_S, Checksum, download
+from training.download import CHUNK_BYTES, TIMEOUT_S, Checksum, download, folder_for
 
 BASE_URL: Final = "https://raw.githubusercontent.com/workpiles/CUCUMBER-9/master"
 MAX_BYTES: Final = 512 * 1024 * 1024
@@ -49,12 +48,7 @@ def fetch_cucumber9(
     `advance` is told the bytes of each piece as it arrives. A file appears under its name only complete and verified.
     Raises DataError naming the address and the way to do without: network failure, another content than expected, a full disk.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{folder} cannot hold the data: {error.strerror or error}. Name another folder.", path=str(folder)
-        ) from error
+    folder_for(folder, "Name another folder.")
     return [
         download(
             f"{base_url.rstrip('/')}/{blob.path}",

@@ -10,16 +10,8 @@ from tests.commands import home, ok, senka  # noqa: F401 - home is a fixture
 from tests.training.small import bars, config
 from training.export import export
 from training.fit import fit
-from training.synth import synthesize
 
 pytestmark = pytest.mark.usefixtures("home")
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("data") / "samples"
-    synthesize(folder, 90, seed=1, sizes=[(32, 32)])
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
