@@ -18,7 +18,12 @@ SenkaError
 │   ├── CheckpointMissing    a version was published without the weights that a training goes on from
 │   ├── CheckpointMismatch   the weights are not those the model was exported from
 │   ├── RepositoryUnreadable what the model repository notes about its versions is damaged
-│   └── ParityError          PyTorch and ONNX Runtime disagree
+│   ├── ParityError          PyTorch and ONNX Runtime disagree: nothing is exported
+│   └── ModelMismatch        the weights to explain with do not compute what the served graph computes
+├── ExplainError             a network cannot be explained so
+│   ├── UnknownMethod        no such method, or this network does not offer it
+│   ├── UnknownLayer         no such layer, or none that the method can use
+│   └── InvalidParameter     a parameter of a method is unknown or out of its range
 ├── InvalidSetting           a setting cannot be read
 └── RunError                 a training run cannot start, resume or be read
 """
@@ -182,6 +187,46 @@ class ParityError(ModelError):
             limit=limit,
             images=images,
         )
+
+
+class ModelMismatch(ModelError):
+    code = "model_mismatch"
+
+    def __init__(self, difference: float, limit: float) -> None:
+        super().__init__(
+            f"The checkpoint does not compute what the served model does (logits differ by {difference:.3g}), so "
+            "no picture of it would be true. Publish the model again with the run it came from: senka models publish "
+            "MODEL.onnx --run RUN.",
+            difference=difference,
+            limit=limit,
+        )
+
+
+class ExplainError(SenkaError):
+    code = "explain_error"
+
+
+class UnknownMethod(ExplainError):
+    code = "unknown_method"
+
+    def __init__(self, method: str, valid: Sequence[str], reason: str = "") -> None:
+        super().__init__(
+            f"{reason or f'There is no method {method[:50]!r}.'} Choose one of: {', '.join(valid)}.",
+            method=method,
+            valid=list(valid),
+        )
+
+
+class UnknownLayer(ExplainError):
+    code = "unknown_layer"
+
+    def __init__(self, layer: str, valid: Sequence[str], reason: str = "") -> None:
+        reason = reason or f"The network has no layer {layer[:80]!r} that this method can use."
+        super().__init__(f"{reason} Choose one of: {', '.join(valid)}.", layer=layer, valid=list(valid))
+
+
+class InvalidParameter(ExplainError):
+    code = "invalid_parameter"
 
 
 class RunError(SenkaError):

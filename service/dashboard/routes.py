@@ -1,7 +1,7 @@
 """The dashboard's pages and files: server-rendered skeletons, filled by small scripts over the HTTP contract."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -45,22 +45,35 @@ class DashboardFiles(StaticFiles):
         return response
 
 
-def router(templates: Jinja2Templates) -> APIRouter:
-    """The pages. Not in the OpenAPI schema: programs use the JSON resources."""
-    pages = APIRouter(include_in_schema=False)
-    grades = [(grade, family(grade)) for grade in GRADES]
+class Pages:
+    """Renders the templates, with what every page is given."""
 
-    @pages.get("/", response_class=HTMLResponse)
-    def live(request: Request) -> Response:
+    def __init__(self) -> None:
+        self._templates = Jinja2Templates(directory=HERE / "templates")
+        self._grades = [(grade, family(grade)) for grade in GRADES]
+
+    def render(self, request: Request, template: str, **context: Any) -> Response:
+        """A page: `root` is the service's prefix, `grades` the grades with their kinds."""
         # root_path: behind a proxy the whole service may live under a prefix
         root = str(request.scope.get("root_path", "")).rstrip("/")
         headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache", **SAFETY_HEADERS}
-        return templates.TemplateResponse(request, "live.html", {"root": root, "grades": grades}, headers=headers)
+        given = {"root": root, "grades": self._grades, **context}
+        return self._templates.TemplateResponse(request, template, given, headers=headers)
 
-    return pages
+
+def router(pages: Pages) -> APIRouter:
+    """The pages. Not in the OpenAPI schema: programs use the JSON resources."""
+    found = APIRouter(include_in_schema=False)
+
+    @found.get("/", response_class=HTMLResponse)
+    def live(request: Request) -> Response:
+        return pages.render(request, "live.html")
+
+    return found
 
 
 def mount(app: FastAPI) -> None:
-    """Add `GET /` and `/static` to the service."""
-    app.include_router(router(Jinja2Templates(directory=HERE / "templates")))
+    """Add the pages and `/static` to the service."""
+    pages = Pages()
+    app.include_router(router(pages))
     app.mount("/static", DashboardFiles(directory=HERE / "static"), name="static")

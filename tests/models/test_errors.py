@@ -14,12 +14,15 @@ from models.errors import (
     ModelCorrupt,
     ModelError,
     ModelFileMissing,
+    ModelMismatch,
     ModelNotFound,
     ParityError,
     RepositoryUnreadable,
     SenkaError,
     TooManyPixels,
     UndecodableImage,
+    UnknownLayer,
+    UnknownMethod,
 )
 
 EXAMPLES = [
@@ -35,6 +38,9 @@ EXAMPLES = [
     CheckpointMismatch("/runs/a/checkpoint.pt", "a" * 64, "b" * 64),
     RepositoryUnreadable("/models/aliases.json", "Invalid JSON", "delete it"),
     ParityError(0.5, 1e-4, 9),
+    ModelMismatch(0.5, 1e-4),
+    UnknownMethod("lime", ["cam", "occlusion"]),
+    UnknownLayer("conv9", ["conv1", "conv2"]),
 ]
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, SenkaError)]
 
