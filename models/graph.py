@@ -33,14 +33,17 @@ def takes_bytes(session: ort.InferenceSession) -> bool:
     return bool(session.get_inputs()[0].type == "tensor(uint8)")
 
 
+def network_values(session: ort.InferenceSession, photographs: Pixels) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
+    """(N, H, W, 3) uint8 RGB of the card's size -> what the graph's input takes: itself, or (N, 3, H, W) float32 in 0..1."""
+    if takes_bytes(session):
+        return photographs
+    return photographs.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+
+
 def run_logits(session: ort.InferenceSession, photographs: Pixels) -> npt.NDArray[np.float32]:
     """(N, H, W, 3) uint8 RGB of the card's size -> (N, K) float32, in the order of the card's grades.
 
-    For a graph that takes float32 they are converted here. ONNX Runtime runs the whole graph, also for its other outputs:
-    `models.pruning.logits_only` cuts those off.
+    ONNX Runtime runs the whole graph, also for its other outputs: `models.pruning.logits_only` cuts those off.
     """
-    values: npt.NDArray[np.uint8] | npt.NDArray[np.float32] = photographs
-    if not takes_bytes(session):
-        values = photographs.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
-    logits: npt.NDArray[np.float32] = session.run([LOGITS], {INPUT: values})[0]
+    logits: npt.NDArray[np.float32] = session.run([LOGITS], {INPUT: network_values(session, photographs)})[0]
     return logits

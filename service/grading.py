@@ -58,9 +58,12 @@ class Grading:
     measurement: dict[str, float | None] | None = None
     photograph: str | None = field(default=None)
     """Key of the photograph in the image store; None where it is not kept. Not part of the answer."""
+    explanation: dict[str, Any] | None = field(default=None)
+    """The class activation map, where it was asked for. Part of the answer, not of the record: it can be had again."""
 
     def to_json(self) -> dict[str, Any]:
-        """The grading of the HTTP contract."""
+        """The grading of the HTTP contract; `explanation` is in it only where it was asked for."""
+        asked = {"explanation": self.explanation} if self.explanation is not None else {}
         return {
             "id": self.id,
             "grade": self.grade,
@@ -78,4 +81,5 @@ class Grading:
             "received_at": rfc3339(self.received_at),
             "timing_ms": self.timing_ms,
             "batch_size": self.batch_size,
+            **asked,
         }

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from models.imaging import ImageHeader, ImageLimits, Pixels, decode, read_header
-from service.decision import MISSED, Decision, decide
+from service.decision import MISSED, decide
 from service.errors import Draining, Overloaded, RecordsUnavailable
+from service.explanation import explanation
 from service.grading import Grading, Origin, new_id
 from service.inference.batcher import GreedyBatcher
 from service.inference.reload import Champion, Serving
+from service.inference.session import Scores
 from service.metrics import CONFIDENCE, GRADINGS, STAGE_SECONDS, line_label
 from service.records.repository import Entry, Records
 from service.settings import Settings
@@ -37,6 +39,8 @@ class Order:
     """Milliseconds from reception; None takes the setting."""
     dry_run: bool = False
     """Grade, but keep nothing."""
+    explain: bool = False
+    """Answer with the class activation map."""
 
 
 class Pipeline:
@@ -84,9 +88,11 @@ class Pipeline:
         # Recording comes after the decision and before the answer, so its time is not the network's to use.
         reserved_s = (LATE_MS + (2 * self._record_ms if keeps else 0.0)) / 1e3
         decide_by = expires - min(reserved_s, 0.5 * (expires - started))
+        scores = None
         try:
             async with asyncio.timeout(decide_by - time.perf_counter()):
-                serving, decision, batch_size = await self._decide(data, header, decide_by, timing)
+                serving, scores, batch_size = await self._score(data, header, decide_by, timing, order.explain)
+                decision = decide(scores.probabilities, self._settings.manual_below)
         except TimeoutError:
             decision, batch_size = MISSED, 0
         timing["total"] = (time.perf_counter() - started) * 1e3
@@ -104,6 +110,7 @@ class Pipeline:
             timing_ms={name: round(value, 3) for name, value in timing.items()},
             batch_size=batch_size,
             photograph=await self._key(data, header) if keeps else None,
+            explanation=explanation(scores, decision, serving.model.card) if order.explain else None,
         )
         if keeps:
             await self._record(Entry(grading, data if grading.photograph else None))
@@ -121,22 +128,23 @@ class Pipeline:
             await self._recorder.close()
         self._decoders.shutdown()
 
-    async def _decide(
-        self, data: bytes, header: ImageHeader, expires: float, timing: dict[str, float]
-    ) -> tuple[Serving, Decision, int]:
+    async def _score(
+        self, data: bytes, header: ImageHeader, expires: float, timing: dict[str, float], explain: bool
+    ) -> tuple[Serving, Scores, int]:
         while True:
             began = time.perf_counter()
             serving = self._champion.current
             pixels = await self._network_input(data, header, serving)
             timing["decode"] = (time.perf_counter() - began) * 1e3
+            batcher = serving.explaining if explain else serving.batcher
             try:
-                graded = await serving.batcher.submit(pixels, expires)
+                graded = await batcher.submit(pixels, expires)
             except Draining:
                 if serving is self._champion.current:
                     raise
                 continue  # the champion changed meanwhile: the photograph goes to the new one, prepared as that one wants
             timing["queue"], timing["infer"] = graded.queue_ms, graded.run_ms
-            return serving, decide(graded.result, self._settings.manual_below), graded.batch_size
+            return serving, graded.result, graded.batch_size
 
     async def _network_input(self, data: bytes, header: ImageHeader, serving: Serving) -> Pixels:
         spec = serving.model.card.preprocess

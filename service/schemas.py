@@ -105,6 +105,34 @@ class GradingOut(BaseModel):
     batch_size: int
 
 
+class ContrastiveMap(BaseModel):
+    """Why this grade and not that: the difference of their maps."""
+
+    grade: str
+    against: str = Field(description="the runner-up")
+    values: list[list[float]]
+    minimum: float
+    maximum: float
+
+
+class GradeExplanation(BaseModel):
+    """What each place adds to each grade's logit, from the graph that graded. Over the places, the maps add up to the logits but
+    for a constant of each grade: their mean where the network pools globally, their sum where it is a LeNet."""
+
+    method: str = Field(description="cam")
+    maps: dict[str, list[list[float]]] | None = Field(description="by grade, rows of h x w values; null: `detail` says why")
+    detail: str | None = None
+    shape: list[int] | None = Field(None, description="[h, w], over the network's input")
+    logits: dict[str, float] | None = None
+    contrastive: ContrastiveMap | None = None
+
+
+class GradedOut(GradingOut):
+    """A grading as it is answered at once."""
+
+    explanation: GradeExplanation | None = Field(None, description="only there where `explain=cam` asked for it")
+
+
 class GradingsPage(BaseModel):
     """Newest first."""
 

@@ -36,4 +36,4 @@ Parts = Annotated[Context, Depends(_context)]
 
 def json_response(data: Any, status: int = 200) -> Response:
     """orjson straight onto the wire: measured twice as fast as a response model."""
-    return Response(orjson.dumps(data), status, media_type="application/json")
+    return Response(orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type="application/json")

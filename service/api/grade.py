@@ -11,7 +11,7 @@ from models.imaging import MEDIA_TYPES
 from service.api.context import Parts, json_response
 from service.grading import Origin
 from service.pipeline import Order
-from service.schemas import GradingOut, Moment, Problem
+from service.schemas import GradedOut, Moment, Problem
 
 router = APIRouter(prefix="/v1", tags=["grading"])
 
@@ -59,17 +59,19 @@ class GradeQuery(BaseModel):
     crop: Literal["auto", "none"] = Field(
         "auto", description="auto finds the fruit once a model needs it; none takes all as it is"
     )
+    explain: Literal["cam"] | None = Field(None, description="cam: answer with what each place adds to each grade's logit")
     dry_run: bool = Field(False, description="grade, but keep nothing")
 
     def order(self) -> Order:
         captured: datetime | None = self.captured_at
-        return Order(Origin(self.camera, self.line, self.lot, captured), self.deadline_ms, self.dry_run)
+        origin = Origin(self.camera, self.line, self.lot, captured)
+        return Order(origin, self.deadline_ms, self.dry_run, self.explain == "cam")
 
 
 @router.post(
     "/grade",
     openapi_extra=_BODY,
-    responses={200: {"model": GradingOut}, **{code: {"model": Problem} for code in (408, 413, 422, 503)}},
+    responses={200: {"model": GradedOut}, **{code: {"model": Problem} for code in (408, 413, 422, 503)}},
     response_class=Response,
 )
 async def grade(request: Request, parts: Parts, query: Annotated[GradeQuery, Query()]) -> Response:

@@ -4,16 +4,13 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from models.errors import ModelNotFound, SenkaError
 from models.imaging import Pixels
 from models.repository import CHAMPION, Version
 from service.errors import ModelNotReady
 from service.grading import ModelRef
 from service.inference.batcher import GreedyBatcher
-from service.inference.session import LoadedModel, threads_for
+from service.inference.session import LoadedModel, Scores, threads_for
 from service.metrics import BATCH_SIZE, MODEL_INFO, QUEUE_DEPTH
 from service.settings import Settings
 
@@ -27,12 +24,19 @@ class Serving:
     """A model and the batcher in front of it."""
 
     model: LoadedModel
-    batcher: GreedyBatcher[Pixels, npt.NDArray[np.float32]]
+    batcher: GreedyBatcher[Pixels, Scores]
+    explaining: GreedyBatcher[Pixels, Scores]
+    """For the photographs whose explanation is asked for: the others never wait for one."""
 
     @property
     def ref(self) -> ModelRef:
         version = self.model.version
         return ModelRef(version.name, version.number, version.sha256)
+
+    async def close(self) -> None:
+        """Finish what was accepted."""
+        await self.batcher.close()
+        await self.explaining.close()
 
 
 class Champion:
@@ -70,7 +74,7 @@ class Champion:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
         if self._serving:
-            await self._serving.batcher.close()
+            await self._serving.close()
         await asyncio.gather(*self._retiring)
 
     async def refresh(self) -> None:
@@ -113,18 +117,19 @@ class Champion:
             return LoadedModel.load(data, version, chosen.providers, threads, chosen.max_batch)
 
         model = await asyncio.to_thread(load)
-        batcher = GreedyBatcher[Pixels, npt.NDArray[np.float32]](
-            lambda inputs: list(model.probabilities(inputs)),
+        batcher = GreedyBatcher[Pixels, Scores](
+            lambda inputs: [Scores(one) for one in model.probabilities(inputs)],
             chosen.max_batch,
             chosen.max_queue,
             chosen.max_queue_delay_ms,
             _watch,
         )
-        old, self._serving = self._serving, Serving(model, batcher)
+        explaining = GreedyBatcher[Pixels, Scores](model.explained, chosen.max_batch, chosen.max_queue)
+        old, self._serving = self._serving, Serving(model, batcher, explaining)
         _show(model, 1)
         if old:
             _show(old.model, 0)
-            retiring = asyncio.create_task(old.batcher.close())
+            retiring = asyncio.create_task(old.close())
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
 

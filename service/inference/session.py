@@ -4,6 +4,7 @@ import ctypes
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
@@ -13,12 +14,14 @@ import onnxruntime as ort
 from models.card import ModelCard, card_of
 from models.errors import InvalidCard, ModelError
 from models.grades import GRADES
-from models.graph import open_session, run_logits, takes_bytes
+from models.graph import CAM, INPUT, LOGITS, network_values, open_session, run_logits, takes_bytes
 from models.imaging import Pixels
 from models.pruning import logits_only
 from models.repository import Version
 
 log = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float32]
 
 _EXECUTION_PROVIDERS: Final = {
     "cpu": ["CPUExecutionProvider"],
@@ -31,14 +34,28 @@ class ProviderUnavailable(ModelError):
     code = "provider_unavailable"
 
 
-class LoadedModel:
-    """Grades batches of network inputs. Safe to call from one thread at a time."""
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One photograph's calibrated probabilities (9,), float32 in the order of GRADES, as are the others.
 
-    def __init__(self, session: ort.InferenceSession, card: ModelCard, version: Version) -> None:
+    Where they were asked for, logits (9,), and cam (9, h, w), what each place adds to each logit, if the model's graph has one.
+    """
+
+    probabilities: Floats
+    logits: Floats | None = None
+    cam: Floats | None = None
+
+
+class LoadedModel:
+    """Grades batches of network inputs. `probabilities` and `explained` are each safe to call from one thread at a time."""
+
+    def __init__(self, session: ort.InferenceSession, card: ModelCard, version: Version, whole: bytes = b"") -> None:
         self.card = card
         self.version = version
         self.provider: str = session.get_providers()[0]
         self._session = session
+        self._whole = whole
+        self._explaining: ort.InferenceSession | None = None
         self.takes_bytes = takes_bytes(session)
         """Whether the graph takes (N, H, W, 3) uint8; otherwise (N, 3, H, W) float32 in 0..1."""
         self._order = [card.grades.index(grade) for grade in GRADES]
@@ -49,7 +66,7 @@ class LoadedModel:
         session = create_session(data, wanted, threads)
         card = card_of(session)
         card.require_grades()
-        model = cls(session, card, version)
+        model = cls(session, card, version, data)
         # The first run of a shape allocates its memory and, on a GPU, picks its kernels: not while a fruit waits.
         blank = np.zeros((card.preprocess.height, card.preprocess.width, 3), np.uint8)
         try:
@@ -63,10 +80,27 @@ class LoadedModel:
 
     def probabilities(self, inputs: Sequence[Pixels]) -> npt.NDArray[np.float32]:
         """N inputs, each (H, W, 3) uint8 of the card's size -> (N, 9) calibrated probabilities in the order of GRADES."""
-        logits = run_logits(self._session, np.stack(inputs))[:, self._order]
+        return self._calibrated(run_logits(self._session, np.stack(inputs))[:, self._order])
+
+    def explained(self, inputs: Sequence[Pixels]) -> list[Scores]:
+        """The same with logits and class activation maps, from the whole of the served graph; the logits are the same bits.
+
+        The graph with its explanation is opened on the first call: a service that only grades never pays for it.
+        """
+        if self._explaining is None:
+            options = _options(self._session.get_session_options().intra_op_num_threads)
+            self._explaining = open_session(self._whole, options, self._session.get_providers())
+        whole = self._explaining
+        has_cam = CAM in [output.name for output in whole.get_outputs()]
+        found = whole.run([LOGITS, CAM] if has_cam else [LOGITS], {INPUT: network_values(whole, np.stack(inputs))})
+        logits = found[0][:, self._order]
+        cams = found[1][:, self._order] if has_cam else [None] * len(logits)
+        return [Scores(*one) for one in zip(self._calibrated(logits), logits, cams, strict=True)]
+
+    def _calibrated(self, logits: Floats) -> Floats:
         scaled = (logits - logits.max(axis=1, keepdims=True)) / self.card.calibration.temperature
         odds = np.exp(scaled)
-        result: npt.NDArray[np.float32] = odds / odds.sum(axis=1, keepdims=True)
+        result: Floats = odds / odds.sum(axis=1, keepdims=True)
         return result
 
 
@@ -75,12 +109,7 @@ def create_session(model: bytes, wanted: str, threads: int) -> ort.InferenceSess
 
     Raises InvalidCard, ProviderUnavailable.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # a provider that fails to start is reported here, in words
-    # Spinning threads steal the cores from decoding and from the other workers.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = _options(threads)
     choice = wanted
     if wanted == "auto":
         choice = "cuda" if cuda_present() else "cpu"
@@ -98,6 +127,16 @@ def create_session(model: bytes, wanted: str, threads: int) -> ort.InferenceSess
             )
         log.warning("a GPU driver is present, but ONNX Runtime fell back to %s", got)
     return session
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # a provider that fails to start is reported here, in words
+    # Spinning threads steal the cores from decoding and from the other workers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
 
 
 def cuda_present() -> bool:

@@ -70,3 +70,44 @@ def make_model(
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
     return path
+
+
+CELLS = 4
+"""Sides of the class activation maps of `make_explained`."""
+
+
+def make_explained(path: Path, grades: Sequence[str] = GRADES, seed: int = 0, spec: PreprocessSpec = SMALL) -> Path:
+    """A model of 16x16 photographs with a class activation map: cells of mean colour, a 1x1 convolution, their mean, a bias.
+
+    cam[g].mean() + bias(seed)[g] == logits[g], with `bias` in the order of GRADES.
+    """
+    rng = np.random.default_rng(seed)
+    order = [GRADES.index(grade) for grade in grades]
+    weights = rng.normal(0, 4, (len(GRADES), 3, 1, 1)).astype(np.float32)[order]
+    nodes = [
+        helper.make_node("Cast", ["image"], ["levels"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["levels", "full"], ["unit"]),
+        helper.make_node("Transpose", ["unit"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["planes"], ["cells"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Conv", ["cells", "weights"], ["cam"]),
+        helper.make_node("ReduceMean", ["cam", "places"], ["pooled"], keepdims=0),
+        helper.make_node("Add", ["pooled", "bias"], ["logits"]),
+    ]
+    constants = {"full": np.float32(255), "weights": weights, "places": np.array([2, 3]), "bias": explained_bias(seed)[order]}
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", spec.height, spec.width, 3])
+    outputs = [
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", len(grades)]),
+        helper.make_tensor_value_info("cam", TensorProto.FLOAT, ["N", len(grades), CELLS, CELLS]),
+    ]
+    initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "cells", [image], outputs, initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    card = make_card(tuple(grades), spec, seed, architecture="cells")
+    helper.set_model_props(model, {CARD_KEY: card.model_dump_json()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, path)
+    return path
+
+
+def explained_bias(seed: int) -> np.ndarray:
+    return np.random.default_rng([seed, 1]).normal(0, 0.5, len(GRADES)).astype(np.float32)

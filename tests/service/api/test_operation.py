@@ -236,7 +236,8 @@ async def test_the_schema_is_valid_and_complete(service: Service) -> None:
     assert references <= set(document["components"]["schemas"])
     post = document["paths"]["/v1/grade"]["post"]
     assert set(post["requestBody"]["content"]) == {"image/jpeg", "image/png", "image/webp", "image/bmp", "multipart/form-data"}
-    assert {p["name"] for p in post["parameters"]} == {"camera", "line", "lot", "captured_at", "deadline_ms", "crop", "dry_run"}
+    asked = {"camera", "line", "lot", "captured_at", "deadline_ms", "crop", "dry_run", "explain"}
+    assert {p["name"] for p in post["parameters"]} == asked
     assert set(post["responses"]) == {"200", "408", "413", "422", "503"}
     assert document["components"]["schemas"]["GradingOut"]["example"]["grade"] == "2L"
     assert set(document["components"]["schemas"]["GradingOut"]["properties"]) == set(GradingOut.model_fields)
