@@ -19,7 +19,7 @@ def explanation(scores: Scores | None, decision: Decision, card: ModelCard) -> d
     grading itself must not suffer from a question about it.
     """
     if scores is None or decision.grade is None or decision.runner_up is None:
-        return {**NONE, "detail": "The photograph was not graded in time, so there is nothing to explain."}
+        return {**NONE, "detail": "The photograph was not graded before its deadline, so there is nothing to explain."}
     if scores.cam is None or scores.logits is None:
         return {
             **NONE,

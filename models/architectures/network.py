@@ -52,18 +52,28 @@ def pooled_cam(features: Tensor, classifier: nn.Linear) -> Tensor:
     return cam.reshape(*cam.shape[:2], *features.shape[2:])
 
 
-def head_cam(features: Tensor, hidden: Tensor, active: Tensor, classifier: nn.Linear) -> Tensor:
+def by_place(features: Tensor, hidden: Tensor) -> Tensor:
+    """What each place adds to each unit of a linear layer on flattened maps: (B, C, h, w), (D, C*h*w) -> (h*w, B, D).
+
+    Summed over the places this is `features.flatten(1) @ hidden.T`.
+    """
+    return features.flatten(2).permute(2, 0, 1) @ placed_weight(hidden, features.shape[1])
+
+
+def placed_weight(hidden: Tensor, channels: int) -> Tensor:
+    """(D, C*h*w) -> (h*w, C, D): the weights of a linear layer on flattened maps, by place."""
+    return hidden.view(hidden.shape[0], channels, -1).permute(2, 1, 0)
+
+
+def head_cam(placed: Tensor, active: Tensor, classifier: nn.Linear, height: int, width: int) -> Tensor:
     """Gradient x activation map (HiResCAM, Draelos and Carin 2020) of the head `classifier(relu(flat @ hidden.T + b))`.
 
-    features (B, C, h, w), hidden (D, C*h*w), active (B, D) bool: where the ReLU lets through -> (B, grades, h, w). The head is
-    piecewise linear, so its gradient has a closed form, (active * W2[g]) @ hidden, and the sum over channels of gradient x
-    features explains all of a logit but the biases: cam[b, g].sum() + active @ (b * W2[g]) + classifier.bias[g] == logits[b, g].
+    placed (h*w, B, D), what each place adds to each hidden unit (`by_place`); active (B, D) bool: where the ReLU lets through
+    -> (B, grades, h, w). The head is piecewise linear, so its gradient has a closed form, (active * W2[g]) @ hidden, and the sum
+    over channels of gradient x features explains all of a logit but the biases: cam[b, g].sum() + active @ (b * W2[g]) +
+    classifier.bias[g] == logits[b, g].
 
-    The sum over channels comes first, (B, C) @ (C, D) for each place: less work by the number of grades than a gradient for each.
+    The sum over channels comes first, in `placed`: less work by the number of grades than a gradient for each.
     """
-    channels, height, width = features.shape[1:]
-    weights = hidden.view(-1, channels, height * width).permute(2, 1, 0)  # h*w x C x D
-    places = features.flatten(2).permute(2, 0, 1)  # h*w x B x C
-    passed = (places @ weights) * active  # h*w x B x D
-    cam = passed @ classifier.weight.T  # h*w x B x grades
+    cam = (placed * active) @ classifier.weight.T  # h*w x B x grades
     return cam.permute(1, 2, 0).reshape(*cam.shape[1:], height, width)
