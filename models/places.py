@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from models.card import read_card
 from models.errors import InvalidSetting, ModelFileMissing
+from models.gallery import Galleries
 from models.repository import ModelRepository, Version
 
 
@@ -75,6 +76,11 @@ class Places(BaseSettings):
     @property
     def repository(self) -> ModelRepository:
         return ModelRepository(self.models, self.model_name)
+
+    @property
+    def galleries(self) -> Galleries:
+        """Pictures of what the published models have learned."""
+        return Galleries(self.home / "galleries")
 
     def find_model(self, wanted: str) -> tuple[Version, bytes]:
         """An ONNX file (anything with a folder or `.onnx` in its name), or a published version or alias.

@@ -52,27 +52,33 @@ class PreprocessSpec(BaseModel):
 
     def from_pixels(self, rgb: Pixels) -> Pixels:
         """Upright photograph, (h, w, 3) uint8 RGB of any size -> (height, width, 3) uint8 RGB."""
-        if self.orient == "landscape" and rgb.shape[0] > rgb.shape[1]:
+        turned, left, top, width, height = self.placed(rgb.shape[1], rgb.shape[0])
+        if turned:
             rgb = np.ascontiguousarray(np.rot90(rgb))
-        width, height = self._fitted(rgb.shape[1], rgb.shape[0])
         if (rgb.shape[1], rgb.shape[0]) != (width, height):
             shrinks = width <= rgb.shape[1] and height <= rgb.shape[0]
             interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
             rgb = np.asarray(cv2.resize(rgb, (width, height), interpolation=interpolation), np.uint8)
         if (width, height) == (self.width, self.height):
             return rgb
-        top, left = (self.height - height) // 2, (self.width - width) // 2
         padded = np.empty((self.height, self.width, 3), np.uint8)
         padded[:] = _border_colour(rgb)
         padded[top : top + height, left : left + width] = rgb
         return padded
 
+    def placed(self, width: int, height: int) -> tuple[bool, int, int, int, int]:
+        """Where an upright photograph of this size, pixels, lies in the network's input: (turned, left, top, width, height).
+
+        `turned`: by 90 degrees counterclockwise, as `np.rot90` does; the others in pixels of the input.
+        """
+        turned = self.orient == "landscape" and height > width
+        fitted_width, fitted_height = self._fitted(*((height, width) if turned else (width, height)))
+        return turned, (self.width - fitted_width) // 2, (self.height - fitted_height) // 2, fitted_width, fitted_height
+
     def decode_size(self, width: int, height: int) -> tuple[int, int]:
         """The (width, height) in pixels that a photograph of this upright size is needed at: no smaller on either side."""
-        if self.orient == "landscape" and height > width:
-            fitted_width, fitted_height = self._fitted(height, width)
-            return fitted_height, fitted_width
-        return self._fitted(width, height)
+        turned, _, _, fitted_width, fitted_height = self.placed(width, height)
+        return (fitted_height, fitted_width) if turned else (fitted_width, fitted_height)
 
     def _fitted(self, width: int, height: int) -> tuple[int, int]:
         if self.fit == "stretch":

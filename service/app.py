@@ -14,11 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import SenkaError
 from service import errors
-from service.api import events, grade, gradings, health, inference_protocol, models
+from service.api import events, explain, gallery, grade, gradings, health, inference_protocol, models
 from service.api.context import Context
 from service.api.upload import Uploads
 from service.dashboard.routes import mount
 from service.events import Events
+from service.explain.explainer import Explainer
 from service.inference.reload import Champion
 from service.metrics import CountRequests, forget_dead_workers
 from service.pipeline import Pipeline
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         finally:
             restore()
             _drain(context)
+            await context.explainer.close()
             await context.pipeline.close()
             if context.records:
                 context.records.engine.dispose()
@@ -59,7 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     app.add_middleware(CountRequests)
     app.add_middleware(PlainStartupErrors)
-    for resource in (grade, gradings, events, models, inference_protocol, health):
+    for resource in (grade, gradings, explain, gallery, events, models, inference_protocol, health):
         app.include_router(resource.router)
     mount(app)
     return app
@@ -112,12 +114,13 @@ async def _assemble(settings: Settings) -> Context:
     feed = Events(records, champion)
     pipeline.on_recorded = feed.nudge
     uploads = Uploads(settings.max_body_bytes, settings.max_held_bytes, settings.body_timeout_ms)
-    return Context(settings, champion, records, pipeline, feed, uploads)
+    return Context(settings, champion, records, pipeline, feed, uploads, Explainer(settings, champion))
 
 
 def _drain(context: Context) -> None:
-    """Refuse new photographs and end the event streams; what was accepted is still answered."""
+    """Refuse new photographs, end the event streams and the explanations; photographs that were accepted are still answered."""
     context.pipeline.draining = True
+    context.explainer.pool.stop()
     context.events.close()
 
 

@@ -86,6 +86,50 @@ class PhotographNotKept(SenkaError):
         super().__init__(f"The photograph of grading {grading_id!r} is not kept.", grading_id=grading_id)
 
 
+class TooManyExplanations(SenkaError):
+    code = "too_many_explanations"
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} explanations are waiting already. Ask again in a moment.", waiting=waiting)
+
+
+class ExplanationTimeout(SenkaError):
+    code = "explanation_timeout"
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(
+            f"The explanation took longer than {limit_s:g} s and was stopped. Ask for less of it: fewer steps or samples, a "
+            "smaller size, a larger stride.",
+            limit_s=limit_s,
+        )
+
+
+class ExplanationFailed(SenkaError):
+    code = "explanation_failed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The explanation failed: {reason}. The service's log has the details.", reason=reason)
+
+
+class ExplanationsUnavailable(SenkaError):
+    code = "explanations_unavailable"
+
+    @classmethod
+    def missing(cls, module: str) -> "ExplanationsUnavailable":
+        return cls(
+            f"{module} is not installed, and explanations need it; in the checkout: pip install -e '.[explain]'. Gradings and "
+            "their class activation maps (POST /v1/grade?explain=cam) do without.",
+            module=module,
+        )
+
+
+class NotAcceptable(SenkaError):
+    code = "not_acceptable"
+
+    def __init__(self, accepted: str, valid: list[str]) -> None:
+        super().__init__(f"Accept is {accepted[:100]!r}; the answer comes as one of: {', '.join(valid)}.", valid=valid)
+
+
 STATUS: Final[dict[str, int]] = {
     "empty_body": 422,
     "undecodable_image": 422,
@@ -100,15 +144,27 @@ STATUS: Final[dict[str, int]] = {
     "grading_not_found": 404,
     "photograph_not_kept": 404,
     "model_not_found": 404,
+    "gallery_not_made": 404,
+    "gallery_file_not_found": 404,
+    "not_acceptable": 406,
+    "unknown_method": 422,
+    "unknown_layer": 422,
+    "invalid_parameter": 422,
+    "checkpoint_missing": 409,
+    "checkpoint_mismatch": 409,
+    "model_mismatch": 409,
+    "too_many_explanations": 429,
+    "explanations_unavailable": 503,
+    "explanation_timeout": 504,
 }
 """HTTP status of every `code` a client can cause; any other SenkaError is our fault, 500."""
 
 
 def problem(status: int, code: str, detail: str, **facts: Any) -> Response:
-    """A problem document; 503 carries `Retry-After`."""
+    """A problem document; 429 and 503 carry `Retry-After`."""
     REJECTED.labels(code).inc()
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "code": code, **facts}
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
     return Response(orjson.dumps(body, default=str), status, headers, PROBLEM)
 
 

@@ -47,6 +47,14 @@ class Settings(Places):
     max_pixels: int = Field(25_000_000, ge=1024, description="Largest photograph accepted; memory grows with it.")
     records: Literal["on", "off"] = Field("on", description="off grades without keeping anything, for load tests.")
     keep: Literal["all", "none"] = Field("all", description="Photographs kept beside their gradings; none saves disk.")
+    explain_workers: int = Field(
+        1, ge=0, le=16, description="Processes that explain, for each that grades, started when first asked; 0 explains nothing."
+    )
+    explain_threads: int = Field(1, ge=1, le=64, description="Threads of each process that explains; raise it on idle cores.")
+    explain_queue: int = Field(16, ge=1, le=1024, description="Explanations waiting before new ones are refused with 429.")
+    explain_cache_bytes: int = Field(
+        64 * 2**20, ge=0, description="Memory for explanations that may be asked for again; 0 keeps none."
+    )
 
     @property
     def records_url(self) -> str:

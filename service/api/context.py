@@ -8,6 +8,7 @@ from fastapi import Depends, Request, Response
 
 from service.api.upload import Uploads
 from service.events import Events
+from service.explain.explainer import Explainer
 from service.inference.reload import Champion
 from service.pipeline import Pipeline
 from service.records.repository import Records
@@ -24,6 +25,7 @@ class Context:
     pipeline: Pipeline
     events: Events
     uploads: Uploads
+    explainer: Explainer
 
 
 async def _context(request: Request) -> Context:

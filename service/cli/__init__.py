@@ -14,6 +14,7 @@ _MODULES: Final = {
     "demo": "service.cli.demo",
     "serve": "service.cli.serve",
     "grade": "service.cli.grade",
+    "explain": "service.cli.explain",
     "models": "service.cli.models",
     "synth": "training.cli.samples",
     "data": "training.cli.samples",
@@ -22,6 +23,7 @@ _MODULES: Final = {
     "evaluate": "training.cli.evaluate",
     "export": "training.cli.train",
     "summary": "training.cli.summary",
+    "gallery": "training.cli.gallery",
 }
 
 
@@ -53,6 +55,7 @@ class Commands(TyperGroup):
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in (
                 "torch",
+                "captum",
                 "torchvision",
                 "onnxscript",
                 "scipy",

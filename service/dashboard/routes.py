@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from models.grades import BENT, GRADES, STRAIGHT
+from service.dashboard import explain_routes, learn_routes
 
 HERE: Final = Path(__file__).parent
 
@@ -75,5 +76,6 @@ def router(pages: Pages) -> APIRouter:
 def mount(app: FastAPI) -> None:
     """Add the pages and `/static` to the service."""
     pages = Pages()
-    app.include_router(router(pages))
+    for routes in (router(pages), explain_routes.router(pages), learn_routes.router(pages)):
+        app.include_router(routes)
     app.mount("/static", DashboardFiles(directory=HERE / "static"), name="static")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TRAINING_ONLY = ("torch", "torchvision", "training", "onnx", "onnxscript", "scipy", "sklearn", "tensorboard")
+TRAINING_ONLY = ("torch", "torchvision", "captum", "training", "onnx", "onnxscript", "scipy", "sklearn", "tensorboard")
 
 
 def tracked() -> list[Path]:
@@ -43,8 +43,24 @@ def test_the_command_serve_loads_nothing_of_training() -> None:
     assert loaded_by(code).isdisjoint({*TRAINING_ONLY, "prometheus_client"})
 
 
+def test_the_command_explain_loads_no_torch_in_its_own_process() -> None:
+    code = "import service.cli.explain, service.explain.pool, service.explain.subjects, service.explain.answers"
+    assert loaded_by(code).isdisjoint(TRAINING_ONLY)
+
+
+def test_one_module_of_the_service_alone_imports_torch() -> None:
+    pattern = re.compile(r"^\s*(?:from|import) (?:torch|captum|training)\b", re.MULTILINE)
+    assert [path.name for path in sorted((ROOT / "service").rglob("*.py")) if pattern.search(path.read_text())] == ["worker.py"]
+    ruled = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    excepted = [line for contract in ruled for line in contract.get("ignore_imports", [])]
+    assert excepted == ["service.explain.worker -> **"]
+
+
 def test_models_loads_neither_torch_nor_the_service() -> None:
-    code = "import models.card, models.errors, models.imaging, models.labelled, models.preprocess, models.repository"
+    code = (
+        "import models.card, models.errors, models.imaging, models.labelled, models.preprocess, models.repository\n"
+        "import models.gallery, models.explain.catalogue, models.explain.pictures, models.explain.placement, models.explain.why"
+    )
     assert loaded_by(code).isdisjoint({"torch", "service", "training", "fastapi", "starlette", "sqlalchemy"})
 
 

@@ -23,8 +23,15 @@ export function currentFruit(root) {
       ? words.secondChoice(grading.runner_up.grade, grading.runner_up.probability)
       : "";
     at("fruit-reasons").replaceChildren(...grading.reasons.map(lineOf));
+    at("fruit-why").href = whyPage(grading, root);
+    at("fruit-why").hidden = !grading.grade;
     showPhoto(photo, grading, root);
   };
+}
+
+/** Where a grading's reasons are shown. */
+export function whyPage(grading, root) {
+  return `${root}/explain?grading=${encodeURIComponent(grading.id)}`;
 }
 
 function lineOf(code) {

@@ -1,6 +1,6 @@
 // The last dozen. Cards are keyed by grading: one that stays is moved, never drawn or fetched again.
 
-import { kindOf } from "./fruit.js";
+import { kindOf, whyPage } from "./fruit.js";
 import { preparePhoto, showPhoto } from "./photo.js";
 import { clock, words } from "./words.js";
 
@@ -23,6 +23,10 @@ export function recentFruit(root) {
     put("second", second ? words.secondShort(second.grade, second.probability) : "");
     put("time", clock(Date.parse(grading.received_at)));
     if (second) item.querySelector(".second").setAttribute("aria-label", words.secondChoice(second.grade, second.probability));
+    const ask = item.querySelector(".ask");
+    ask.href = whyPage(grading, root);
+    ask.hidden = !grading.grade;
+    ask.setAttribute("aria-label", words.why(grading.grade));
     const photo = item.querySelector("img");
     preparePhoto(photo);
     showPhoto(photo, grading, root);

@@ -34,6 +34,7 @@ export const words = {
   noGrade: "no grade",
   photo: (grade) => `cucumber graded ${grade}`,
   photoUngraded: "cucumber without a grade",
+  why: (grade) => `Why? The reasons for the grade ${grade}`,
   since: (time) => `since ${time}`,
   model: (name, version) => `${name}, version ${version}`,
   none: "–",

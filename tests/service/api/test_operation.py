@@ -321,6 +321,11 @@ def test_every_error_of_the_contract_has_its_status() -> None:
         "records_unavailable": 503,
         "overloaded": 503, "draining": 503, "model_not_ready": 503,
         "grading_not_found": 404, "photograph_not_kept": 404, "model_not_found": 404,
+        "gallery_not_made": 404, "gallery_file_not_found": 404,
+        "not_acceptable": 406,
+        "unknown_method": 422, "unknown_layer": 422, "invalid_parameter": 422,
+        "checkpoint_missing": 409, "checkpoint_mismatch": 409, "model_mismatch": 409,
+        "too_many_explanations": 429, "explanations_unavailable": 503, "explanation_timeout": 504,
     }  # fmt: skip
     known = {kind.code for kind in _kinds(SenkaError)}
     assert set(STATUS) <= known
