@@ -149,8 +149,8 @@ class CheckpointMissing(ModelError):
 
     def __init__(self, name: str, version: int) -> None:
         super().__init__(
-            f"Version {version} of {name} was published without its checkpoint, so no training can go on from it. Publish it "
-            "again with the run it came from: senka models publish MODEL.onnx --run RUN.",
+            f"Version {version} of {name} was published without its checkpoint, so no training can go on from it and no "
+            "gradient explain it. Publish it again with the run it came from: senka models publish MODEL.onnx --run RUN.",
             name=name,
             version=version,
         )

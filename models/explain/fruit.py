@@ -105,7 +105,8 @@ def shares(values: npt.NDArray[np.floating], among: Sequence[Part], reduction: R
 
     The parts cover the picture once (`parts`), so the shares add up to the map's mean or sum. See `spread`.
     """
-    on_pixels = spread(values, *among[0].mask.shape, reduction)
+    height, width = among[0].mask.shape
+    on_pixels = spread(values, height, width, reduction)
     return [float(on_pixels[part.mask].sum()) for part in among]
 
 

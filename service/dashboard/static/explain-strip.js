@@ -18,7 +18,7 @@ export function newStrip(section, layer, dead, on) {
   let chosen = { channel: 0, x: 0.5, y: 0.5 };
 
   part(".name").textContent = layer.name;
-  part(".kind").textContent = layer.kind;
+  part(".layer-kind").textContent = layer.kind;
   part(".about").textContent = [
     words.layerShape(layer.shape),
     layer.receptive_px ? words.receptive(layer.receptive_px, layer.stride_px) : "",
