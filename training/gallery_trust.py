@@ -72,7 +72,7 @@ def trust_images(network: UnitNetwork) -> int:
     """Photographs that the methods are tried on by default: fewer for networks that take longer over each."""
     spec = network.spec
     macs = Totals.of(summarize(network.bare, spec.channels, spec.height, spec.width)).macs
-    return 24 if macs < _LIGHT_MACS else 12 if macs < _HEAVY_MACS else 4
+    return 48 if macs < _LIGHT_MACS else 12 if macs < _HEAVY_MACS else 4
 
 
 def measure_trust(

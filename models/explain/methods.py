@@ -29,6 +29,9 @@ from models.imaging import Pixels
 PLAIN: Final = frozenset(("BatchNorm2d", "ReLU", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "LocalResponseNorm", "Dropout"))
 """Layers that learn nothing: no picture is optimized for them unless they are named."""
 
+INPUT: Final = "input"
+"""In the place of a layer: the photograph as the network takes it, (channels, H, W) in 0..1, before its normalisation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -43,13 +46,22 @@ class Offered:
 def offered(network: UnitNetwork) -> list[Offered]:
     """The methods that this network offers, in the order of the catalogue."""
     exact = network_has_cam(network)
-    maps, convolutions = tuple(spatial_layers(network)), tuple(convolution_layers(network))
-    layers = {"none": (), "maps": maps, "convolutions": convolutions}
     return [
-        Offered(method, layers[method.layers], default_layer(network, method) if method.layers != "none" else None)
+        Offered(
+            method, tuple(_valid_layers(network, method)), default_layer(network, method) if method.layers != "none" else None
+        )
         for method in METHODS.values()
         if exact or method.name not in ("cam", "contrastive_cam")
     ]
+
+
+def _valid_layers(network: UnitNetwork, method: Method) -> list[str]:
+    if method.layers == "none":
+        return []
+    if method.layers == "convolutions":
+        return convolution_layers(network)
+    # a step by step look at a network begins with what it was given
+    return [*([INPUT] if method.name == "feature_maps" else []), *spatial_layers(network)]
 
 
 def network_has_cam(network: UnitNetwork) -> bool:
@@ -129,7 +141,7 @@ def explain(
         raise InvalidParameter(f"{method} explains a photograph, and none was given.")
     chosen = (layer or default_layer(network, known)) if known.layers != "none" else None
     if chosen is not None:
-        valid = spatial_layers(network) if known.layers == "maps" else convolution_layers(network)
+        valid = _valid_layers(network, known)
         if chosen not in valid:
             raise UnknownLayer(chosen, valid)
     pixels = photograph if photograph is not None else np.zeros((1, 1, 3), np.uint8)
@@ -231,7 +243,8 @@ def _deconvolution(asked: _Question) -> _Answer:
 
 
 def _feature_maps(asked: _Question) -> _Answer:
-    return feature_maps(asked.network, asked.x, asked.layer)[0], None, {}
+    maps = asked.x if asked.layer == INPUT else feature_maps(asked.network, asked.x, asked.layer)
+    return maps[0], None, {}
 
 
 def _filters(asked: _Question) -> _Answer:

@@ -42,7 +42,13 @@ async def methods(
     answer = {
         "model": model.to_json(),
         "architecture": model.card.architecture,
-        "input": {"width": spec.width, "height": spec.height, "channels": spec.channels},
+        "input": {
+            "width": spec.width,
+            "height": spec.height,
+            "channels": spec.channels,
+            "mean": spec.mean[: spec.channels],
+            "std": spec.std[: spec.channels],
+        },
         **described,
     }
     return json_response(answer)

@@ -138,6 +138,8 @@ class InputOut(BaseModel):
     width: int
     height: int
     channels: int
+    mean: list[float] = Field(description="of each channel: the network sees (value - mean) / std of values in 0..1")
+    std: list[float]
 
 
 class MethodsOut(BaseModel):
@@ -148,7 +150,7 @@ class MethodsOut(BaseModel):
             "example": {
                 "model": _MODEL,
                 "architecture": "lenet",
-                "input": {"width": 32, "height": 32, "channels": 3},
+                "input": {"width": 32, "height": 32, "channels": 3, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
                 "methods": [
                     {
                         "name": "grad_cam",

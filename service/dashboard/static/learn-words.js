@@ -122,8 +122,9 @@ export function count(value) {
   return counts.format(value);
 }
 
-/** 6624904 -> "6.62 M": three figures, as tables of networks give them. */
+/** 6624904 -> "6.62 M": as tables of networks give them. */
 export function big(value) {
-  if (value >= 1e6) return `${counts.format(Number((value / 1e6).toPrecision(value >= 1e9 ? 4 : 3)))} M`;
+  if (value >= 1e9) return `${counts.format(Math.round(value / 1e6))} M`;
+  if (value >= 1e6) return `${counts.format(Number((value / 1e6).toPrecision(3)))} M`;
   return counts.format(value);
 }

@@ -81,17 +81,17 @@ def test_none_where_no_window_changes_the_grade_and_no_more_than_400_photographs
 
 
 def test_among_equals_the_most_probable_and_then_the_first() -> None:
-    def left_is_better(photographs: Pixels) -> np.ndarray:
+    def right_is_better(photographs: Pixels) -> np.ndarray:
         dark = (photographs[:, :, :, 0] < 50).astype(np.float32)
         columns = dark.any(axis=1)
-        best = np.where(columns.any(axis=1), 5.0 - columns.argmax(axis=1) / 64, 0.0)
+        best = np.where(columns.any(axis=1), 1.5 + columns.argmax(axis=1) / 64, 0.0)
         return np.stack([np.full(len(dark), 1.0), best], axis=1).astype(np.float32)
 
-    found = counterfactual(left_is_better, scene(), fill=np.zeros(3, np.uint8))
+    found = counterfactual(right_is_better, scene(), fill=np.zeros(3, np.uint8))
     assert found is not None
-    assert found.box == (0, 0, 8, 4)
+    assert found.box == (56, 0, 64, 4)
     assert found.grade == 1
-    again = counterfactual(left_is_better, scene(), fill=np.zeros((32, 64, 3), np.uint8), batch=7)
+    again = counterfactual(right_is_better, scene(), fill=np.zeros((32, 64, 3), np.uint8), batch=7)
     assert again == found
 
 

@@ -57,9 +57,7 @@ def test_one_step_is_the_recipe(name: str, layer: str) -> None:
     dream = deepdream(network, x.detach(), layer, octaves=1, steps=1, jitter_px=0)
     np.testing.assert_allclose(dream.image, expected.clip(0, 1), atol=1e-5)
     assert dream.objective == [pytest.approx((kept[layer] ** 2).mean().item(), rel=1e-4)]
-    assert np.abs(expected - pixels(x.detach())).mean() * 255 == pytest.approx(
-        1.5, rel=1e-2
-    )
+    assert np.abs(expected - pixels(x.detach())).mean() * 255 == pytest.approx(1.5, rel=1e-2)
 
 
 @pytest.mark.parametrize(("name", "layer"), LAYERS)

@@ -40,11 +40,11 @@ def test_every_architecture_with_a_map_is_known_to_mean_or_sum() -> None:
 def test_shares_and_bias_make_up_the_margin(name: str, size: tuple[int, int]) -> None:
     if name == "lenet":
         torch.manual_seed(7)
-        bare: torch.nn.Module = LeNet(9, 3, size[1], size[0])
+        made: torch.nn.Module = LeNet(9, 3, size[1], size[0])
     else:
-        bare = deepcopy(network_of(name))
-    trained_statistics(bare)
-    network = UnitNetwork(bare, PreprocessSpec(width=size[0], height=size[1]))
+        made = deepcopy(network_of(name))
+    trained_statistics(made)
+    network = UnitNetwork(made, PreprocessSpec(width=size[0], height=size[1]))
     assert isinstance(network.bare, Explained)
     photographs = np.stack([photograph_of(size, seed) for seed in (1, 2, 3)])
     with torch.no_grad():
@@ -60,10 +60,8 @@ def test_shares_and_bias_make_up_the_margin(name: str, size: tuple[int, int]) ->
         assert found.bias is not None
         assert sum(share.logits for share in found.shares) + found.bias == pytest.approx(found.margin, abs=1e-4)
         assert found.margin == pytest.approx(logits[index, grade].item() - logits[index, runner_up].item(), abs=1e-9)
-        if isinstance(network.bare, LeNet):
-            constant = network.bare.effective_bias(embedding)[index]
-        else:
-            constant = network.bare.fc.bias  # type: ignore[assignment,union-attr]
+        bare = network.bare
+        constant = bare.effective_bias(embedding)[index] if isinstance(bare, LeNet) else bare.fc.bias
         assert found.bias == pytest.approx(float(constant[grade] - constant[runner_up]), abs=1e-4)
         np.testing.assert_array_equal(found.values, (cam[index, grade] - cam[index, runner_up]).numpy())
         positive = (cam[index, grade] - cam[index, runner_up]).clamp(min=0)
