@@ -158,6 +158,8 @@ class Spurious(_Part):
     fruit_share: Share | None
     fruit_area: Share
     """`fruit_share` of a map that knows nothing."""
+    fruit_share_most: Share | None = None
+    """The most that `fruit_share` could be in maps as coarse as these."""
     kept_when_background_swapped: Share
     kept_when_light_swapped: Share
     kept_when_pasted_back: Share

@@ -190,7 +190,7 @@ _ALL: Final = (
         target=False,
         layers="maps",
         parameters=(
-            Parameter("channel", "int", 0, "which map of the layer", 0, 4095),
+            Parameter("channel", "int", -1, "which map of the layer; -1: the one that is strongest", -1, 4095),
             Parameter("place", "text", "", "row,column in the map; empty: where it is strongest"),
         ),
     ),

@@ -234,11 +234,11 @@ def _occlusion(asked: _Question) -> _Answer:
 
 
 def _deconvolution(asked: _Question) -> _Answer:
-    place = _numbers(asked.parameters, "place", 2)
-    found = deconvolution(
-        asked.network, asked.x, asked.layer, asked.parameters["channel"], (place[0], place[1]) if place else None
-    )
-    facts = {"channel": asked.parameters["channel"], "place": list(found.place), "activation": found.activation}
+    place, channel = _numbers(asked.parameters, "place", 2), asked.parameters["channel"]
+    if channel < 0:
+        channel = int(feature_maps(asked.network, asked.x, asked.layer)[0].amax(dim=(1, 2)).argmax())
+    found = deconvolution(asked.network, asked.x, asked.layer, channel, (place[0], place[1]) if place else None)
+    facts = {"channel": channel, "place": list(found.place), "activation": found.activation}
     return found.values, None, facts
 
 

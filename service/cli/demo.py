@@ -40,6 +40,8 @@ TRAINING_IMAGES: Final = 2400
 LINE_IMAGES: Final = 180
 EPOCHS: Final = 14
 BATCH_SIZE: Final = 64
+GALLERY_CHANNELS: Final = 6
+TRUST_IMAGES: Final = 40
 MARKER: Final = ".senka-demo"
 READY_WITHIN_S: Final = 30
 STOPS_WITHIN_S: Final = 40
@@ -168,7 +170,7 @@ def demo(
         _make_model(children, seed)
         port = _free_port(port)
         url, log_path = f"http://127.0.0.1:{port}", home / "serve.log"
-        _step("4/5", f"Serving on {url}")
+        _step("5/6", f"Serving on {url}")
         photographs = list(read_manifest(home / "line", GRADES))
         with (
             log_path.open("wb") as log,
@@ -177,7 +179,7 @@ def demo(
             _wait_ready(url, service, log_path)
             _say(f"\n      Dashboard: [bold]{url}/[/bold]   (open it in a browser)\n")
             _step(
-                "5/5", f"The line sends {len(photographs)} photographs, {rate:g} a second" + ("" if once else "; Ctrl-C stops it")
+                "6/6", f"The line sends {len(photographs)} photographs, {rate:g} a second" + ("" if once else "; Ctrl-C stops it")
             )
             last = _send(url, home / "line", photographs, rate, once)
     if as_json:
@@ -188,16 +190,19 @@ def demo(
 def _make_model(children: Children, seed: int) -> None:
     """Cucumbers for training and for the line, and a model that was trained on the former, published."""
     home = children.home
-    _step("1/5", f"Rendering {TRAINING_IMAGES + LINE_IMAGES} sample cucumbers")
+    _step("1/6", f"Rendering {TRAINING_IMAGES + LINE_IMAGES} sample cucumbers")
     children.run("synth", str(home / "samples"), "--count", str(TRAINING_IMAGES), "--seed", str(seed))
     children.run("synth", str(home / "line"), "--count", str(LINE_IMAGES), "--seed", str(seed + 1_000_000))
-    _step("2/5", "Training a LeNet on them (about a minute)")
+    _step("2/6", "Training a LeNet on them (about a minute)")
     run, model = home / "run", home / "run" / "model.onnx"
     settings = ["--epochs", str(EPOCHS), "--batch-size", str(BATCH_SIZE), "--seed", str(seed)]
     children.run("train", "--data", str(home / "samples"), "--arch", "lenet", "--out", str(run), *settings)
-    _step("3/5", "Exporting and publishing it")
+    _step("3/6", "Exporting and publishing it")
     children.run("export", str(run), "--out", str(model))
     children.run("models", "publish", str(model), "--run", str(run), "--promote", "--note", "demo")
+    _step("4/6", "Making pictures of what it sees")
+    few = ["--channels", str(GALLERY_CHANNELS), "--trust-images", str(TRUST_IMAGES)]
+    children.run("gallery", "--data", str(home / "samples"), "--seed", str(seed), *few)
 
 
 def _send(url: str, folder: Path, photographs: list[LabelledImage], rate: float, once: bool) -> Round:

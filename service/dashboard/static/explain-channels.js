@@ -61,7 +61,7 @@ function showFilters(layer) {
   at("filters").alt = words.filtersOf(of);
   at("filters-words").textContent = [
     `${words.filtersOf(of)}.`,
-    layer.autocorrelation ? words.structure(layer.autocorrelation.trained, layer.autocorrelation.random) : "",
+    layer.autocorrelation ? words.structure(layer.autocorrelation) : "",
   ].filter(Boolean).join(" ");
 }
 

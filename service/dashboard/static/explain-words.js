@@ -1,7 +1,7 @@
 // Every word that the scripts of the explaining pages put on a page, and how figures are written there. A translation
 // replaces this one object; grade letters and the names of methods and layers are never translated.
 
-const percent = (share) => `${Math.round(share * 100)} %`;
+const percent = (share) => `${Math.round(share * 100)}\u00a0%`; // a space that does not break
 
 export const words = {
   percent,
@@ -49,7 +49,7 @@ export const words = {
     belt: "belt (background)",
     bias: "before any look at the photograph",
   },
-  partOf: (share, margin) => `${signed(share)} of ${signed(margin)}`,
+  partOf: (share, margin) => `${signed(share)} of ${figure(margin)}`,
   sum: (grade, other) => `together: ${grade} before ${other}`,
   additive: (grade, other) =>
     `Each part adds points for ${grade} or takes them away for ${other}, and they add up exactly. One point more makes ${grade} ` +
@@ -113,9 +113,10 @@ export const words = {
   dead: "dead",
   deadMeans: "No photograph that the gallery was made with activates them.",
   deadCount: (count) => `${count} dead`,
-  structure: (trained, random) =>
-    `Neighbouring weights agree: autocorrelation ${trained.toFixed(2)} when trained, ${random.toFixed(2)} with random weights. ` +
-    (trained > random + 0.1 ? "That is structure, not noise." : "That is hardly more than noise."),
+  structure: ({ trained, random, random_std: spread }) =>
+    `Neighbouring weights are alike by ${trained.toFixed(2)} (autocorrelation: 0 none, 1 wholly); with random weights by ` +
+    `${random.toFixed(2)}${typeof spread === "number" ? ` ± ${spread.toFixed(2)}` : ""}. ` +
+    (trained > random + Math.max(0.1, 3 * (spread ?? 0)) ? "That is structure, not noise." : "That is hardly more than noise."),
   filtersOf: (layer) => `The learned filters of ${layer}`,
   optimised: (index) => `picture that drives channel ${index} highest`,
   channel: (index) => `Channel ${index}`,

@@ -2,7 +2,7 @@
 
 const root = document.documentElement.dataset.root;
 
-export const addressOf = (path) => `${root}${path}`;
+const addressOf = (path) => `${root}${path}`;
 
 async function answer(path, options) {
   let response;

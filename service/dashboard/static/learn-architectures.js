@@ -13,7 +13,7 @@ function line({ name, size, parameters, macs, fully_connected: connected, publis
   const told = published ?? {};
   const figure = (value) => (value === null || value === undefined ? words.none : big(value));
   const plain = (value) => value ?? words.none;
-  return row([
+  const cells = [
     name,
     [size[1], size[2], size[0]].join("×"),
     big(parameters),
@@ -26,7 +26,8 @@ function line({ name, size, parameters, macs, fully_connected: connected, publis
     plain(told.fully_connected),
     plain(told.top1),
     plain(told.top5),
-  ]);
+  ];
+  return row(cells, words.columns);
 }
 
 /** How far the computed figure is from the published one, as a share of that. */

@@ -109,14 +109,15 @@ export function choosable(canvas, current, choose) {
   });
 }
 
-/** A table row: the first text heads it. */
-export function row(texts) {
+/** A table row: the first text heads it. `labels` name the others where a narrow screen shows the row as a card. */
+export function row(texts, labels = []) {
   const line = document.createElement("tr");
   line.append(
     ...texts.map((text, place) => {
       const cell = document.createElement(place ? "td" : "th");
       if (!place) cell.scope = "row";
       cell.textContent = text;
+      if (labels[place]) cell.dataset.label = labels[place];
       return cell;
     }),
   );

@@ -8,7 +8,7 @@ import { count, words } from "./learn-words.js";
 
 const at = (id) => document.getElementById(id);
 const svg = at("diagram");
-const COLUMNS = [95, 285, 475, 665];
+const narrow = matchMedia("(max-width: 819px)"); // on a phone the boxes stand closer, so that the letters stay large enough
 let modules = modulesOf([]);
 let third = 5;
 
@@ -20,7 +20,8 @@ function node(name, attributes, text = "") {
 }
 
 function box(x, y, lines, kind) {
-  const shapes = [node("rect", { x: x - 84, y, width: 168, height: 62, rx: 12, class: kind })];
+  const width = narrow.matches ? 94 : 168;
+  const shapes = [node("rect", { x: x - width / 2, y, width, height: 62, rx: 12, class: kind })];
   return [...shapes, ...lines.map((line, number) => node("text", { x, y: y + 27 + number * 22, class: number ? "small" : "" }, line))];
 }
 
@@ -28,17 +29,20 @@ function draw() {
   const module = modules[Number(at("module").value)];
   const { branches, total, outputs } = workOf(module, third);
   at("module-name").textContent = module.name;
+  const whole = narrow.matches ? 400 : 760;
+  const middle = whole / 2;
+  svg.setAttribute("viewBox", `0 0 ${whole} 460`);
   const wires = [];
-  const boxes = box(380, 6, [words.maps(module.inputs), `${module.height} × ${module.width}`], "maps");
+  const boxes = box(middle, 6, [words.maps(module.inputs), `${module.height} × ${module.width}`], "maps");
   branches.forEach(({ steps }, number) => {
-    const x = COLUMNS[number];
+    const x = (whole * (number + 0.5)) / 4;
     const places = steps.length === 2 ? [130, 230] : [180];
-    wires.push(node("path", { d: `M380 68C380 100 ${x} 96 ${x} ${places[0]}` }));
+    wires.push(node("path", { d: `M${middle} 68C${middle} 100 ${x} 96 ${x} ${places[0]}` }));
     if (steps.length === 2) wires.push(node("path", { d: `M${x} 192V230` }));
-    wires.push(node("path", { d: `M${x} ${places.at(-1) + 62}C${x} 340 380 330 380 392` }));
+    wires.push(node("path", { d: `M${x} ${places.at(-1) + 62}C${x} 340 ${middle} 330 ${middle} 392` }));
     steps.forEach((step, place) => boxes.push(...box(x, places[place], [step.name, words.maps(step.channels)], step.macs ? "work" : "pool")));
   });
-  boxes.push(...box(380, 392, [words.maps(outputs), words.stacked], "maps"));
+  boxes.push(...box(middle, 392, [words.maps(outputs), words.stacked], "maps"));
   svg.replaceChildren(...wires, ...boxes);
   at("branches").replaceChildren(
     ...branches.map(({ name, channels, macs }) => row([name, count(channels), count(macs), words.percent(macs / total)])),
@@ -56,6 +60,7 @@ function offer(name) {
 }
 
 at("module").addEventListener("change", draw);
+narrow.addEventListener("change", draw);
 for (const button of document.querySelectorAll("[data-third]")) {
   button.addEventListener("click", () => {
     third = Number(button.dataset.third);

@@ -1,8 +1,8 @@
 // The walk-through: the stages and the head, fed with what the network reported for one cucumber.
 
-import { explain, pictureOf } from "./learn-api.js";
+import { explain } from "./learn-api.js";
 import { showHead } from "./learn-head.js";
-import { pixelsOf, scaleOf, stagesOf, standardised } from "./learn-network.js";
+import { stagesOf, standardised } from "./learn-network.js";
 import { attempt, followSource, mapsOf } from "./learn-source.js";
 import { stageView } from "./learn-stage.js";
 import { words } from "./learn-words.js";
@@ -28,22 +28,17 @@ followSource(async (source, network, current) => {
     const kernels = await filtersOf(stage.convolution.name);
     const reported = {};
     for (const [part, layer] of Object.entries(stage)) reported[part] = await mapsOf(source, layer.name);
-    const given = inputs ?? (await networkInput(source, network, kernels, reported.convolution));
+    const given = inputs ?? (await networkInput(source, network));
     if (!current()) return; // another cucumber was chosen meanwhile
-    views[number].show({ ...given, kernels, reported, layers: stage });
-    inputs = { maps: Object.values(reported).at(-1), pixels: null, note: "" };
+    views[number].show({ ...given, kernels, reported });
+    inputs = { maps: Object.values(reported).at(-1), pixels: null };
   }
   views.slice(stages.length).forEach((view) => view.hide());
   await attempt(() => showHead(source, network, current));
 });
 
-/** What the first convolution is given: the network's own input where the service tells it, else the photograph's pixels. */
-async function networkInput(source, network, kernels, reported) {
-  const { input, methods } = network;
-  const told = methods.find(({ name }) => name === "feature_maps")?.layers.includes("input");
-  const layer = told ? "input" : stagesOf(network.layers)[0].convolution.name;
-  const { values, placement } = await explain("feature_maps", source, { layer });
-  const { maps: pixels, exact } = told ? { maps: values, exact: true } : await pixelsOf(pictureOf(source), input, placement);
-  const scale = input.mean ? input : scaleOf(pixels, kernels, reported);
-  return { pixels, maps: standardised(pixels, scale), note: exact ? words.exact : words.resized, scale: words.scale(scale) };
+/** What the first convolution is given: the photograph as the network takes it, before and after its normalisation. */
+async function networkInput(source, { input }) {
+  const pixels = await mapsOf(source, "input");
+  return { pixels, maps: standardised(pixels, input), scale: words.scale(input) };
 }

@@ -90,23 +90,6 @@ export function lineBetween(from, to) {
   return { slope, shift: y - slope * x };
 }
 
-/** The weights w with sum(columns[i] * w[i]) closest to `wanted`, by the normal equations. A column that adds nothing weighs 0. */
-export function leastSquares(columns, wanted) {
-  const dot = (one, other) => one.reduce((part, value, place) => part + value * other[place], 0);
-  const rows = columns.map((column) => [...columns.map((other) => dot(column, other)), dot(column, wanted)]);
-  const count = rows.length;
-  const smallest = 1e-12 * Math.max(...rows.map((line, place) => line[place]));
-  for (const pivot of range(count)) {
-    if (Math.abs(rows[pivot][pivot]) <= smallest) continue; // symmetric and positive: no need to swap rows
-    for (const other of range(count)) {
-      if (other === pivot) continue;
-      const factor = rows[other][pivot] / rows[pivot][pivot];
-      rows[other] = rows[other].map((value, place) => value - factor * rows[pivot][place]);
-    }
-  }
-  return range(count).map((place) => (Math.abs(rows[place][place]) <= smallest ? 0 : rows[place][count] / rows[place][place]));
-}
-
 /** Multiply-accumulates of a convolution: every output cell of every channel sums size * size * inputs products. */
 export function multiplications(height, width, size, inputs, channels) {
   return height * width * size * size * inputs * channels;

@@ -174,7 +174,6 @@ export function stageView(section) {
       section.hidden = window === null;
       if (!window) return;
       given = { ...fresh, window };
-      find(".pixels").textContent = fresh.note;
       if (fresh.scale) find(".scale").textContent = fresh.scale;
       find(".has-relu").hidden = !fresh.reported.relu;
       find(".after-name").textContent = fresh.reported.norm ? words.normAnd : "";

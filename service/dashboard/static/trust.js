@@ -15,8 +15,9 @@ const halfway = (chance) => (1 + chance) / 2; // from what a map that knows noth
 
 const known = (value) => value !== null && value !== undefined;
 
-function cell(value, text, good) {
+function cell(label, value, text, good) {
   const holder = document.createElement("td");
+  holder.dataset.label = label;
   holder.textContent = known(value) ? text : words.none;
   if (!known(value)) return holder;
   const verdict = document.createElement("span");
@@ -40,15 +41,14 @@ function line(method) {
   holder.append(
     name,
     shows,
-    cell(deletion, known(deletion) && words.against(deletion, upper), deletion <= DELETION * upper),
-    cell(insertion, known(insertion) && words.against(insertion, lower), insertion >= INSERTION * lower),
-    cell(correlation, known(correlation) && words.plain(correlation), Math.abs(correlation) < CORRELATION),
+    cell(words.deletion, deletion, known(deletion) && words.against(deletion, upper), deletion <= DELETION * upper),
+    cell(words.insertion, insertion, known(insertion) && words.against(insertion, lower), insertion >= INSERTION * lower),
+    cell(words.randomized, correlation, known(correlation) && words.plain(correlation), Math.abs(correlation) < CORRELATION),
   );
   return holder;
 }
 
 function spurious(found) {
-  at("spurious").hidden = !found;
   at("spurious-none").hidden = Boolean(found);
   if (!found) return;
   for (const bar of document.querySelectorAll("[data-bar]")) {

@@ -200,7 +200,7 @@ def test_every_command_runs_in_the_demos_folder(start, tmp_path):
     running = start("--once", "--json")
     assert running.end()[0] == 0  # a second demo takes the folder of the first
     home = str(tmp_path / "home" / "demo")
-    assert [call["name"] for call in running.calls] == ["synth", "synth", "train", "export", "models", "serve"] * 2
+    assert [call["name"] for call in running.calls] == ["synth", "synth", "train", "export", "models", "gallery", "serve"] * 2
     assert {(call["cwd"], call["home"]) for call in running.calls} == {(home, home)}
     facts = json.loads(output)
     assert (facts["images"], facts["accuracy"]) == (4, 0.75)
@@ -226,7 +226,7 @@ def test_a_signal_ends_the_line_and_the_service_in_order(start, number):
 
 def test_stopped_in_its_first_round_it_reports_what_there_is(start):
     running = start("--json", "--rate", "2")
-    running.until_it_says("5/5", "stderr")
+    running.until_it_says("6/6", "stderr")
     time.sleep(0.8)
     running.process.send_signal(signal.SIGTERM)
     code, output, errors = running.end()
@@ -236,7 +236,7 @@ def test_stopped_in_its_first_round_it_reports_what_there_is(start):
 
 def test_a_single_round_that_is_stopped_is_no_success(start):
     running = start("--once", "--json", "--rate", "1")
-    running.until_it_says("5/5", "stderr")
+    running.until_it_says("6/6", "stderr")
     running.process.send_signal(signal.SIGTERM)
     code, output, _ = running.end()
     assert (code, output) == (1, "")
