@@ -8,11 +8,13 @@ a link to the one that was written, because no folder that holds files can be re
 import os
 import shutil
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -277,7 +279,7 @@ class Galleries:
                 return NeighbourIndex(
                     arrays["embeddings"].astype(np.float32), tuple(map(str, arrays["grades"])), found.thumbnails
                 )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile, zlib.error) as error:
             raise GalleryUnreadable(version, f"{found.embeddings}: {error}") from error
 
     def file(self, sha256: str, version: int, path: str) -> Path:

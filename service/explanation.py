@@ -20,7 +20,9 @@ def explanation(scores: Scores | None, decision: Decision, card: ModelCard) -> d
     """
     if scores is None or decision.grade is None or decision.runner_up is None:
         return {**NONE, "detail": "The photograph was not graded before its deadline, so there is nothing to explain."}
-    if scores.cam is None or scores.logits is None:
+    if scores.logits is None:
+        return {**NONE, "detail": "The explanation was being loaded, and the deadline was too near to wait: ask again."}
+    if scores.cam is None:
         return {
             **NONE,
             "detail": f"The network ({card.architecture}) has no class activation map. POST /v1/explain with another method, "

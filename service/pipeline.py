@@ -14,7 +14,7 @@ from service.decision import MISSED, decide
 from service.errors import Draining, Overloaded, RecordsUnavailable
 from service.explanation import explanation
 from service.grading import Grading, Origin, new_id
-from service.inference.batcher import GreedyBatcher
+from service.inference.batcher import Batched, GreedyBatcher
 from service.inference.reload import Champion, Serving
 from service.inference.session import Scores
 from service.metrics import CONFIDENCE, GRADINGS, STAGE_SECONDS, line_label
@@ -26,6 +26,8 @@ INLINE_PIXELS: Final = 300 * 300
 INLINE_BYTES: Final = 256 * 1024
 """More than that is hashed and decoded in a thread, however few pixels it declares."""
 RECORD_BATCH: Final = 128
+OPENS_WITHIN_S: Final = 2.0
+"""The first photograph whose explanation is asked for waits until its graph is open, where its deadline leaves this much."""
 LATE_MS: Final = 10.0
 """By so much a busy event loop may be late with an answer; it is set aside of every deadline."""
 
@@ -57,6 +59,7 @@ class Pipeline:
             else None
         )
         self._decoding = self._open = 0
+        self._warming: set[asyncio.Task[Batched[Scores]]] = set()
         self._all_answered = asyncio.Event()
         self._record_ms = 5.0  # what a commit has taken lately, at its slowest
         self.on_recorded: Callable[[], None] = lambda: None
@@ -136,6 +139,10 @@ class Pipeline:
             serving = self._champion.current
             pixels = await self._network_input(data, header, serving)
             timing["decode"] = (time.perf_counter() - began) * 1e3
+            if explain and not serving.model.explains and expires - began < OPENS_WITHIN_S:
+                # Opening the graph of explanations could cost this fruit its grade: for the next one it will be open.
+                self._warm(serving, pixels)
+                explain = False
             batcher = serving.explaining if explain else serving.batcher
             try:
                 graded = await batcher.submit(pixels, expires)
@@ -145,6 +152,12 @@ class Pipeline:
                 continue  # the champion changed meanwhile: the photograph goes to the new one, prepared as that one wants
             timing["queue"], timing["infer"] = graded.queue_ms, graded.run_ms
             return serving, graded.result, graded.batch_size
+
+    def _warm(self, serving: Serving, pixels: Pixels) -> None:
+        task = asyncio.create_task(serving.explaining.submit(pixels))
+        self._warming.add(task)
+        task.add_done_callback(self._warming.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # asked for, so that nobody reports it
 
     async def _network_input(self, data: bytes, header: ImageHeader, serving: Serving) -> Pixels:
         spec = serving.model.card.preprocess

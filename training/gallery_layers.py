@@ -146,7 +146,7 @@ def pooled_weights(network: UnitNetwork, layer: Shown) -> npt.NDArray[np.float64
     """(C, K) weights of a network whose only linear layer takes the mean of this layer's maps; None elsewhere."""
     found = layers_of(network)
     linear = [one for one in found if one.kind == "Linear"]
-    last = [one.name for one in found if one.spatial and min(one.shape[1:]) > 1][-1:]
+    last = [one.name for one in found if one.spatial][-1:]
     own = next(one for one in found if one.name == layer.maps)
     if len(linear) != 1 or last != [layer.maps]:
         return None

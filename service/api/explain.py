@@ -70,12 +70,28 @@ async def explain(request: Request, parts: Parts) -> Response:
         message = f"target is {fixed['target'][:50]!r}; choose one of: {', '.join(GRADES)}."
         raise InvalidParameter(message, valid=list(GRADES))
     parts.explainer.pool.require()  # before a photograph is read for nothing
+    with parts.explainer.admitted():
+        return await _explain(request, parts, method, parameters, fixed, media_type, overlay, opacity)
+
+
+async def _explain(
+    request: Request,
+    parts: Context,
+    method: Method,
+    parameters: dict[str, Any],
+    fixed: dict[str, str | None],
+    media_type: str,
+    overlay: bool,
+    opacity: float,
+) -> Response:
     layer, target, wanted = (fixed[name] or None for name in ("layer", "target", "version"))
     if not method.photograph:
         _require_no_photograph(request, method, fixed["grading_id"])
         job = ExplainJob(await parts.explainer.model(wanted), method.name, parameters, layer, target)
         return await _answer(request, parts, job, None, media_type, opacity)
     if fixed["grading_id"]:
+        if _has_body(request):
+            raise InvalidRequest("There is a photograph and a grading_id; send one of the two.")
         found = await _grading(parts, fixed["grading_id"])
         data = await _photograph(parts, found)
         model = await (parts.explainer.model(wanted) if wanted else parts.explainer.model_of(found.model))
@@ -93,6 +109,11 @@ async def why(request: Request, parts: Parts, grading_id: str) -> Response:
     """Why this grade and not the runner-up: shares of the photograph's parts, what to hide to change it, photographs like it."""
     _require_known(request, ())
     parts.explainer.pool.require()
+    with parts.explainer.admitted():
+        return await _why(request, parts, grading_id)
+
+
+async def _why(request: Request, parts: Context, grading_id: str) -> Response:
     found = await _grading(parts, grading_id)
     data = await _photograph(parts, found)
     model = await parts.explainer.model_of(found.model)
@@ -183,9 +204,12 @@ def _weight(text: str) -> float:
         return 0.0
 
 
+def _has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") not in ("", "0")
+
+
 def _require_no_photograph(request: Request, method: Method, grading_id: str | None) -> None:
-    length = request.headers.get("content-length", "0")
-    if grading_id or "transfer-encoding" in request.headers or length not in ("", "0"):
+    if grading_id or _has_body(request):
         raise InvalidRequest(f"{method.name} shows what the network has learned; send neither a photograph nor a grading_id.")
 
 

@@ -59,6 +59,13 @@ async def _model(parts: Context, version: int | None) -> tuple[str, int]:
 
 def _answer(galleries: Galleries, model: tuple[str, int], path: str, request: Request, made: str) -> Response:
     """Reads files: not for the event loop."""
+    try:
+        return _read(galleries, model, path, request, made)
+    except FileNotFoundError:  # the gallery was made anew between finding the file and reading it
+        return _read(galleries, model, path, request, made)
+
+
+def _read(galleries: Galleries, model: tuple[str, int], path: str, request: Request, made: str) -> Response:
     file = galleries.file(*model, path)
     lasting = bool(made) and galleries.id_of(model[0]) == made
     headers = {"Cache-Control": FOREVER if lasting else REVALIDATED, "ETag": _tag(file), "X-Content-Type-Options": "nosniff"}

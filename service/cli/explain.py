@@ -68,6 +68,8 @@ def explain(
     if chosen.photograph != (image is not None):
         needs = "explains a photograph: name its file" if chosen.photograph else "shows what was learned: leave IMAGE out"
         raise typer.BadParameter(f"{method} {needs}.")
+    if not file.parent.is_dir():
+        raise typer.BadParameter(f"There is no folder {file.parent} to write {file.name} into.")
     _write(chosen, parameters, image, layer, target, model, file, overlay, opacity, as_json)
 
 

@@ -1,17 +1,22 @@
 """Explanations for the routes: finds the model, asks the cache, then the workers."""
 
 import asyncio
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
+
+import onnxruntime as ort
 
 from models.card import ModelCard, card_of
 from models.errors import ModelNotFound
 from models.explain.catalogue import method_of
 from models.graph import open_session
 from models.repository import ModelRepository, Version
+from service.errors import TooManyExplanations
 from service.explain.cache import ExplanationCache, key_of
 from service.explain.jobs import ArchitecturesJob, DescribeJob, Explained, ExplainJob, Model, WhyJob
 from service.explain.pool import ExplainPool
@@ -38,6 +43,20 @@ class Explainer:
         self._described: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._architectures: dict[str, Any] | None = None
         self._drawers = ThreadPoolExecutor(_DRAWERS, thread_name_prefix="draw")
+        self._finding = threading.Lock()
+        self._admitted = 0
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """A place for one question from its photograph to its answer. Each may hold a photograph of the largest size, so places
+        are as many as questions may wait or be worked on. Raises TooManyExplanations."""
+        if self._admitted >= self._settings.explain_queue + self._settings.explain_workers + _DRAWERS:
+            raise TooManyExplanations(self._admitted)
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
 
     async def model(self, wanted: str | None = None) -> Model:
         """A version by number or alias, or the champion in service. Raises ModelNotFound, ModelNotReady, InvalidCard."""
@@ -88,7 +107,7 @@ class Explainer:
     async def close(self) -> None:
         """Leave no process and no thread behind."""
         await asyncio.to_thread(self.pool.close)
-        self._drawers.shutdown(cancel_futures=True)
+        await asyncio.to_thread(self._drawers.shutdown, cancel_futures=True)
 
     @property
     def _root(self) -> Any:
@@ -97,11 +116,14 @@ class Explainer:
     def _find(self, wanted: str) -> Model:
         repository: ModelRepository = self._champion.repository
         version: Version = repository.get(wanted)
-        card = self._cards.get(version.sha256)
-        if card is None:
-            card = self._cards[version.sha256] = card_of(open_session(repository.load(version)))
-            if len(self._cards) > _CARDS_KEPT:
-                self._cards.popitem(last=False)
+        with self._finding:  # one at a time: a card costs the opening of a model
+            card = self._cards.get(version.sha256)
+            if card is None:
+                options = ort.SessionOptions()
+                options.intra_op_num_threads = 1
+                card = self._cards[version.sha256] = card_of(open_session(repository.load(version), options))
+                if len(self._cards) > _CARDS_KEPT:
+                    self._cards.popitem(last=False)
         return Model(self._root, version, card)
 
 

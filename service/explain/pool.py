@@ -49,6 +49,7 @@ class ExplainPool:
         self._queue: deque[_Entry] = deque()
         self._changed = threading.Condition()
         self._feeders: list[threading.Thread] = []
+        self._missing: ExplanationsUnavailable | None = None
         self._closing = False
         self._processes: set[_Worker] = set()
         self.started = 0
@@ -61,6 +62,8 @@ class ExplainPool:
             raise Draining
         if find_spec("torch") is None:
             raise ExplanationsUnavailable.missing("torch")
+        if self._missing:
+            raise self._missing
         with self._changed:
             if len(self._queue) >= self._max_queue:
                 self._queue = deque(entry for entry in self._queue if not entry.future.cancelled())
@@ -124,13 +127,18 @@ class ExplainPool:
                 worker = worker or self._start()
                 answer = worker.ask(waiting.job, waiting.deadline_s)
             except SenkaError as error:
+                if isinstance(error, ExplanationsUnavailable):
+                    self._missing = error  # another worker would miss the same
                 if worker is not None and worker.lost:
                     self._end(worker)
-                    worker = self._another()
+                    worker = None if self._missing else self._another()
                 waiting.future.set_exception(Draining() if self._closing else error)
-            except BaseException as error:
-                waiting.future.set_exception(error)
-                raise
+            except Exception as error:  # a bug of ours, or no memory: the next question gets a new worker, not this thread's end
+                log.exception("an explanation failed")
+                if worker is not None:
+                    self._end(worker)
+                worker = None
+                waiting.future.set_exception(ExplanationFailed(f"{type(error).__name__}: {error}"))
             else:
                 waiting.future.set_result(answer)
         if worker:
@@ -193,6 +201,8 @@ class _Worker:
         if not self.connection.poll(within_s):
             self.lost = True
             self.process.kill()
+            if awaited == "ready":
+                raise ExplanationFailed(f"the model could not be loaded within {within_s:g} s, for the machine is busy")
             raise ExplanationTimeout(within_s)
         kind, content = self.connection.recv()
         if kind == awaited:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+import numpy as np
+
 from models.errors import ModelNotFound, SenkaError
 from models.imaging import Pixels
 from models.repository import CHAMPION, Version
@@ -114,7 +116,11 @@ class Champion:
 
         def load() -> LoadedModel:
             data = self.repository.load(version)
-            return LoadedModel.load(data, version, chosen.providers, threads, chosen.max_batch)
+            loaded = LoadedModel.load(data, version, chosen.providers, threads, chosen.max_batch)
+            if self._serving and self._serving.model.explains:  # who asked for reasons goes on asking
+                spec = loaded.card.preprocess
+                loaded.explained([np.zeros((spec.height, spec.width, 3), np.uint8)])
+            return loaded
 
         model = await asyncio.to_thread(load)
         batcher = GreedyBatcher[Pixels, Scores](

@@ -97,6 +97,11 @@ class LoadedModel:
         cams = found[1][:, self._order] if has_cam else [None] * len(logits)
         return [Scores(*one) for one in zip(self._calibrated(logits), logits, cams, strict=True)]
 
+    @property
+    def explains(self) -> bool:
+        """Whether the graph with its explanation is open already."""
+        return self._explaining is not None
+
     def _calibrated(self, logits: Floats) -> Floats:
         scaled = (logits - logits.max(axis=1, keepdims=True)) / self.card.calibration.temperature
         odds = np.exp(scaled)

@@ -1,7 +1,6 @@
 """The pages that explain, of a real service in a real browser: a LeNet, its gallery, rendered fruit on record."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -204,25 +203,3 @@ def test_the_error_gallery_counts_what_lies_off_the_diagonal(
     page.goto(f"{explained}/learn/errors")
     expect(page.locator("main")).to_contain_text(f"{off_diagonal} of {errors['images']}")
     assert complaints == []
-
-
-def test_the_mathematics_of_the_pages_is_numpys(page: Page, explained: LiveService) -> None:  # noqa: F811
-    page.goto(f"{explained}/learn")
-    script = Path(__file__).with_name("learn_math.js").read_text()
-    rng = np.random.default_rng(0)
-    maps, kernels = rng.normal(size=(2, 7, 6)), rng.normal(size=(2, 3, 3))
-    found = page.evaluate(script, {"maps": maps.tolist(), "kernels": kernels.tolist()})
-    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-    np.testing.assert_allclose(found["convolved"], np.einsum("chwyx,cyx->hw", windows, kernels), atol=1e-12)
-    apart = maps[0][:6].reshape(3, 2, 3, 2)
-    np.testing.assert_allclose(found["most"], apart.max(axis=(1, 3)), atol=0)
-    np.testing.assert_allclose(found["mean"], apart.mean(axis=(1, 3)), atol=1e-12)
-    overlapping = np.lib.stride_tricks.sliding_window_view(maps[0], (3, 3))[::2, ::2].max(axis=(2, 3))
-    np.testing.assert_allclose(found["overlapping"], overlapping, atol=0)
-    odds = np.exp(maps[0, 0] - maps[0, 0].max())
-    np.testing.assert_allclose(found["softmax"], odds / odds.sum(), atol=1e-12)
-    for size, fourier in found["fourier"].items():
-        expected = np.fft.fft(np.eye(int(size)))
-        np.testing.assert_allclose(np.array(fourier["re"]) + 1j * np.array(fourier["im"]), expected.ravel(), atol=1e-12)
-        assert fourier["filled"] == [2 * int(size)] * int(np.log2(int(size))) + [int(size)]

@@ -65,18 +65,18 @@ async function sourceOf(page, layer, kernel, map, maps) {
     const bias = biasOf(input, kernel, map);
     if (bias !== null) return { name, input, bias };
   }
-  const input = kernel.length <= 3 ? await photographInput(page, layer) : null;
+  const input = kernel.length <= 3 ? await photographInput(page) : null;
   const bias = input && biasOf(input, kernel, map);
   return bias === null || bias === undefined ? null : { name: null, input, bias };
 }
 
-/** The photograph as it goes into the network, (C, H, W): a dream of no steps gives it back unchanged, in 0..1. */
-async function photographInput(page, layer) {
-  const { mean, std, channels } = page.catalogue.input;
+/** The photograph as it goes into the network, (C, H, W), standardised; null where the service does not say how. */
+async function photographInput(page) {
+  const { mean, std } = page.catalogue.input;
   if (!mean || !std) return null;
-  page.input ??= explain({ method: "deepdream", layer: layer.name, grading_id: page.grading.id, steps: 0, octaves: 1 }, page.signal);
+  page.input ??= explain({ method: "feature_maps", layer: "input", grading_id: page.grading.id }, page.signal);
   const { values } = await page.input;
-  return Array.from({ length: channels }, (_, c) => values.map((line) => line.map((place) => ((place[c] ?? place[0]) - mean[c]) / std[c])));
+  return values.map((map, c) => map.map((line) => line.map((value) => (value - mean[c]) / std[c])));
 }
 
 /** The ROWS maps that weigh most, in their order. */

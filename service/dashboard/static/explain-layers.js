@@ -108,6 +108,6 @@ function showPlace([x, y], strip) {
   const [middleX, middleY] = middleOf(h, w, row, column);
   const [halfX, halfY] = [(strip.layer.receptive_px ?? 1) / width / 2, (strip.layer.receptive_px ?? 1) / height / 2];
   const box = boxOnPhotograph(page.placement, [middleX - halfX, middleY - halfY, middleX + halfX, middleY + halfY]);
-  picture.boxes([{ box, kind: "sees", label: strip.layer.name }]);
+  picture.boxes([{ box, kind: "sees" }]);
   return `${strip.layer.name} · ${words.readout.at(row, column, h, w)}`;
 }

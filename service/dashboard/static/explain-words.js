@@ -101,7 +101,10 @@ export const words = {
   cellValue: (value) => `value ${figure(value)}`,
   cell: {
     patch: "what it sees", kernel: "weights", product: "seen × weights",
-    sum: (sum, bias, value) => `The products sum to ${figure(sum)}. With the bias ${signed(bias)} that is ${figure(value)}, the value of this place.`,
+    sum: (sum, bias, value) =>
+      Math.abs(bias) < 1e-4
+        ? `The products sum to ${figure(sum)}, the value of this place.`
+        : `The products sum to ${figure(sum)}. With the bias ${signed(bias)} that is ${figure(value)}, the value of this place.`,
     from: (layer, channels) => `Seen: the ${channels} maps of ${layer}.`,
     fromPhotograph: "Seen: the photograph as it goes into the network, standardised.",
     strongest: (shown, all) => `The ${shown} of ${all} input maps that weigh most are drawn; the sum is over all.`,
@@ -116,7 +119,9 @@ export const words = {
   structure: ({ trained, random, random_std: spread }) =>
     `Neighbouring weights are alike by ${trained.toFixed(2)} (autocorrelation: 0 none, 1 wholly); with random weights by ` +
     `${random.toFixed(2)}${typeof spread === "number" ? ` ± ${spread.toFixed(2)}` : ""}. ` +
-    (trained > random + Math.max(0.1, 3 * (spread ?? 0)) ? "That is structure, not noise." : "That is hardly more than noise."),
+    (trained > random + 3 * (spread ?? 0.04)
+      ? `That is ${Math.round((trained - random) / (spread ?? 0.04))} times the spread of random ones away: structure, not noise.`
+      : "That is hardly more than noise."),
   filtersOf: (layer) => `The learned filters of ${layer}`,
   optimised: (index) => `picture that drives channel ${index} highest`,
   channel: (index) => `Channel ${index}`,

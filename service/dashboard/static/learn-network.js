@@ -22,6 +22,14 @@ export function stagesOf(layers) {
   return stages.slice(0, 2);
 }
 
+/** The maps that a filter looks at, and the number of the first: all of them, or its part where the convolution is split in groups. */
+export function seenBy(filter, maps, kernels) {
+  const seen = kernels[filter].length;
+  const groups = maps.length / seen;
+  const first = Math.floor((filter * groups) / kernels.length) * seen;
+  return { first, maps: maps.slice(first, first + seen) };
+}
+
 /** The stride and padding that lead from maps of `side` cells to a reported map; the padding is the one that fits best. */
 export function windowOf(maps, kernels, reported) {
   const [side, size] = [maps[0].length, kernels[0].length];

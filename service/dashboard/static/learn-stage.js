@@ -2,7 +2,7 @@
 
 import { choosable, difference, drawMap, drawPixels, figure, frame, limitOf, numbers, options, precise, row } from "./learn-draw.js";
 import { contributions, convolve, each, largestDifference, lineBetween, patch, pool, products, range, relu, total } from "./learn-math.js";
-import { poolingOf, windowOf } from "./learn-network.js";
+import { poolingOf, seenBy, windowOf } from "./learn-network.js";
 import { count, words } from "./learn-words.js";
 
 const PLAY_MS = 120;
@@ -19,7 +19,8 @@ export function stageView(section) {
 
   /** The whole map of a filter by every step, here and as reported. */
   function compute() {
-    const { maps, kernels, reported, window } = given;
+    const { kernels, reported, window } = given;
+    const { first, maps } = seenBy(state.filter, given.maps, kernels);
     const of = (part) => reported[part]?.[state.filter];
     const sums = convolve(maps, kernels[state.filter], window);
     // a convolution with normalisation behind it has no bias; of another it is what the sums lack
@@ -30,20 +31,21 @@ export function stageView(section) {
     const normal = line ? each(convolved, (value) => line.slope * value + line.shift) : convolved;
     const after = of("relu") ? each(normal, relu) : normal;
     const shape = of("pool") ? poolingOf(of("relu") ?? of("norm") ?? of("convolution"), of("pool")) : null;
-    return { sums, bias, convolved, line, normal, after, shape, pooled: shape ? pool(after, shape) : null };
+    return { first, maps, sums, bias, convolved, line, normal, after, shape, pooled: shape ? pool(after, shape) : null };
   }
 
   /** The channel that adds most to this cell, and all of them with what they add. */
   function addends() {
     const [y, x] = state.cell;
-    const added = contributions(given.maps, given.kernels[state.filter], y, x, given.window);
+    const added = contributions(map.maps, given.kernels[state.filter], y, x, given.window);
     return added.map((value, channel) => ({ value, channel })).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   }
 
-  const name = (channel) => (given.pixels ? (given.pixels.length === 1 ? words.grey : words.colours[channel]) : words.channel(channel));
+  const name = (channel) => (given.pixels ? (given.pixels.length === 1 ? words.grey : words.colours[channel]) : words.channel(map.first + channel));
 
   function draw() {
-    const { maps, kernels, pixels, window } = given;
+    const { kernels, pixels, window } = given;
+    const { maps } = map;
     const [y, x] = state.cell;
     const size = kernels[0][0].length;
     const here = { y: y * window.stride - window.padding, x: x * window.stride - window.padding, size };
@@ -81,7 +83,7 @@ export function stageView(section) {
   function drawProducts() {
     const [y, x] = state.cell;
     const kernel = given.kernels[state.filter][state.channel];
-    const seen = patch(given.maps[state.channel], y, x, { ...given.window, size: kernel.length });
+    const seen = patch(map.maps[state.channel], y, x, { ...given.window, size: kernel.length });
     const all = addends();
     numbers(find(".patch"), seen);
     numbers(find(".kernel"), kernel, { limit: Math.max(...given.kernels[state.filter].map(limitOf)) });
@@ -170,7 +172,7 @@ export function stageView(section) {
   return {
     show(fresh) {
       stop();
-      const window = windowOf(fresh.maps, fresh.kernels[0], fresh.reported.convolution[0]);
+      const window = windowOf(seenBy(0, fresh.maps, fresh.kernels).maps, fresh.kernels[0], fresh.reported.convolution[0]);
       section.hidden = window === null;
       if (!window) return;
       given = { ...fresh, window };

@@ -302,6 +302,21 @@ def test_photographs_are_refused_as_gradings_refuse_them(client: TestClient) -> 
     refused(client.get("/v1/explain/why/nobody"), 404, "grading_not_found")
 
 
+def test_a_photograph_and_a_grading_are_one_too_many(client: TestClient, grading: dict[str, Any]) -> None:
+    refused(client.post(f"/v1/explain?method=cam&grading_id={grading['id']}", content=picture(4)), 422, "invalid_request")
+
+
+def test_questions_in_progress_are_bounded(client: TestClient, grading: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    explainer = client.app.state.context.explainer  # type: ignore[attr-defined]
+    monkeypatch.setattr(explainer, "_admitted", 10_000)
+    response = client.post("/v1/explain?method=cam", content=picture(4))
+    refused(response, 429, "too_many_explanations")
+    refused(client.get(f"/v1/explain/why/{grading['id']}"), 429, "too_many_explanations")
+    monkeypatch.setattr(explainer, "_admitted", 0)
+    assert client.post("/v1/explain?method=cam", content=picture(4)).status_code == 200
+    assert explainer._admitted == 0
+
+
 def test_a_multipart_photograph(client: TestClient) -> None:
     form = client.post("/v1/explain?method=cam", files={"image": ("p.jpg", picture(1), "image/jpeg")})
     assert form.content == ask(client, picture(1), method="cam").content

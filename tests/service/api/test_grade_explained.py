@@ -13,7 +13,7 @@ from models.repository import ModelRepository
 from service.schemas import GradedOut
 from tests.service.models import CELLS, explained_bias, make_explained, make_model
 from tests.service.pictures import picture
-from tests.service.running import Running
+from tests.service.running import Running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -111,3 +111,28 @@ async def test_another_explanation_than_cam_is_refused_with_the_valid_ones(servi
     async with service() as running:
         response = await running.client.post("/v1/grade?explain=lime", content=picture())
     assert (response.status_code, response.json()["valid"]) == (422, ["cam"])
+
+
+async def test_a_near_deadline_does_not_wait_for_the_first_explanation(
+    service: Service, repository: ModelRepository, tmp_path: Path
+) -> None:
+    repository.publish(make_explained(tmp_path / "m.onnx"), promote=True)
+    async with service() as running:
+        first = await explained(running, 1, "explain=cam&deadline_ms=1500")
+        assert first["grade"] in GRADES
+        assert (first["explanation"]["maps"], "ask again" in first["explanation"]["detail"]) == (None, True)
+        await until(lambda: running.context.champion.current.model.explains)
+        again = await explained(running, 1, "explain=cam&deadline_ms=1500")
+        assert (again["grade"], set(again["explanation"]["maps"])) == (first["grade"], set(GRADES))
+
+
+async def test_a_new_champion_explains_at_once_where_the_old_one_was_asked(
+    service: Service, repository: ModelRepository, tmp_path: Path
+) -> None:
+    repository.publish(make_explained(tmp_path / "m.onnx"), promote=True)
+    async with service() as running:
+        await explained(running, 1)
+        repository.publish(make_explained(tmp_path / "n.onnx", seed=3), promote=True)
+        await running.context.champion.refresh()
+        assert running.context.champion.current.model.version.number == 2
+        assert running.context.champion.current.model.explains

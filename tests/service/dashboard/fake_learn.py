@@ -2,7 +2,7 @@
 
 import io
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from PIL import Image
 
 from models.architectures import build
+from models.architectures.network import Explained
 from models.explain.frozen import UnitNetwork
 from models.explain.layers import output_of
 from models.grades import GRADES
@@ -71,7 +72,7 @@ class FakeService:
 
     def made(self, **parts: Any) -> None:
         """A gallery with these parts and no others."""
-        empty = {"trust": None, "errors": None, "neighbours": None, "layers": []}
+        empty: Json = {"trust": None, "errors": None, "neighbours": None, "layers": []}
         self.gallery = {"format": 1, "model": MODEL, "made_at": "2026-11-23T02:11:00Z", **empty, **parts}
 
     def explain(self, query: Json) -> Json:
@@ -81,11 +82,11 @@ class FakeService:
         with torch.no_grad():
             logits = network(x)[0]
             if method == "filters":
-                values = network.bare.get_submodule(layer).weight
+                values: torch.Tensor = network.bare.get_submodule(layer).get_parameter("weight")
             elif method == "feature_maps":
                 values = x[0] if layer == "input" else output_of(network, x, layer)[0]
             else:
-                _, cam, _ = network.bare.explained(network.standardise(x))  # type: ignore[operator]
+                _, cam, _ = cast("Explained", network.bare).explained(network.standardise(x))
                 grade = query.get("target") or GRADES[int(logits.argmax())]
                 values = cam[0, GRADES.index(grade)]
         told = dict(zip(GRADES, logits.tolist(), strict=True))

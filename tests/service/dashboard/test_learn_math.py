@@ -9,6 +9,8 @@ import torch
 from playwright.sync_api import Page
 from torch.nn import functional as F
 
+from models.architectures import build, default_spec
+from models.architectures.summary import summarize
 from tests.service.dashboard.fake_learn import FakeService, create_fake_service
 from tests.service.dashboard.fake_line import free_port, serving
 
@@ -36,9 +38,8 @@ def test_convolution(page: Page, address: str, size: int, stride: int, padding: 
     given = {"maps": maps.tolist(), "kernels": kernels.tolist(), "window": {"stride": stride, "padding": padding}}
     found = run(page, address, "learn-math", "made.convolve(given.maps, given.kernels, given.window)", given)
     np.testing.assert_allclose(found, expected, atol=1e-12)
-    window = "{ y: 1, x: 2 }"
-    body = f"made.total(made.contributions(given.maps, given.kernels, {window}.y, {window}.x, given.window))"
-    assert run(page, address, "learn-math", body, given) == pytest.approx(expected[1, 2], abs=1e-12)
+    body = "made.total(made.contributions(given.maps, given.kernels, 2, 1, given.window))"
+    assert run(page, address, "learn-math", body, given) == pytest.approx(expected[2, 1], abs=1e-12)
 
 
 @pytest.mark.parametrize("ceil", [False, True])
@@ -78,7 +79,8 @@ def test_the_factors_multiply_to_the_fourier_matrix(page: Page, address: str, si
     body = """(() => {
         const factors = made.fourierFactors(given);
         const plain = ({ re, im }) => ({ re: [...re], im: [...im] });
-        return { whole: plain(made.fourierMatrix(given)), product: plain(made.product(factors)), filled: factors.map(made.filled) };
+        const whole = plain(made.fourierMatrix(given));
+        return { whole, product: plain(made.product(factors)), filled: factors.map(made.filled) };
     })()"""
     found = run(page, address, "learn-fourier", body, size)
     for made in (found["whole"], found["product"]):
@@ -88,9 +90,6 @@ def test_the_factors_multiply_to_the_fourier_matrix(page: Page, address: str, si
 
 
 def test_the_work_of_an_inception_module_is_torchs(page: Page, address: str) -> None:
-    from models.architectures import build, default_spec
-    from models.architectures.summary import summarize
-
     with torch.device("meta"):
         network = build("googlenet", 1000, default_spec("googlenet").model_copy(update={"width": 224, "height": 224}))
     rows = summarize(network, 3, 224, 224)

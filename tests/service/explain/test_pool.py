@@ -181,3 +181,29 @@ def test_workers_die_with_the_service(explained_home: Path, tmp_path: Path) -> N
         served.kill()
         _, alive = psutil.wait_procs([worker], timeout=10)
     assert not alive
+
+
+def test_a_fault_of_ours_costs_one_answer_and_no_more(pool: ExplainPool, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("service.explain.pool._Worker.ask", fails)
+        with pytest.raises(ExplanationFailed, match="MemoryError: no room"):
+            pool.submit(job_for(model, "saliency"), 20).result(60)
+    assert answers(pool, model).explanation.values.size > 0
+
+
+def test_what_is_missing_is_said_to_everybody(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks(*_: object) -> None:
+        raise ExplanationsUnavailable.missing("captum")
+
+    lame = ExplainPool(1, 2)
+    try:
+        monkeypatch.setattr("service.explain.pool._Worker.ask", lacks)
+        with pytest.raises(ExplanationsUnavailable, match="captum"):
+            lame.submit(job_for(model, "saliency"), 20).result(60)
+        with pytest.raises(ExplanationsUnavailable, match="captum"):
+            lame.submit(job_for(model, "saliency"), 20)
+    finally:
+        lame.close()
