@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from models.grades import BENT, GRADES, STRAIGHT
-from service.dashboard import explain_routes, learn_routes
 
 HERE: Final = Path(__file__).parent
 
@@ -28,6 +27,30 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
 """No inline script or style, nothing from outside the box: a shed has no internet, and a photograph's name is never code."""
 
 SAFETY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
+
+
+EXPLAIN_PAGES: Final = {
+    "/explain": "explain.html",
+    "/explain/layers": "explain_layers.html",
+    "/explain/channels": "explain_channels.html",
+    "/explain/trust": "trust.html",
+}
+"""Why a grade was given, what layers and channels see, and how far that can be trusted: path -> template. Which grading
+(`?grading=`) or layer (`?layer=`) is shown is the scripts' affair."""
+
+LEARN_PAGES: Final = {
+    "/learn": "learn.html",
+    "/learn/lenet": "learn_lenet.html",
+    "/learn/pooling": "learn_pooling.html",
+    "/learn/errors": "learn_errors.html",
+    "/learn/architectures": "learn_architectures.html",
+    "/learn/one-by-one": "learn_one_by_one.html",
+    "/learn/inception": "learn_inception.html",
+    "/learn/fft": "learn_fft.html",
+}
+"""How a network sees, in the order of the lecture that the project grew from."""
+
+PAGES: Final = {"/": "live.html", **EXPLAIN_PAGES, **LEARN_PAGES}
 
 
 def family(grade: str) -> str:
@@ -63,19 +86,20 @@ class Pages:
 
 
 def router(pages: Pages) -> APIRouter:
-    """The pages. Not in the OpenAPI schema: programs use the JSON resources."""
+    """All of PAGES. Not in the OpenAPI schema: programs use the JSON resources."""
     found = APIRouter(include_in_schema=False)
-
-    @found.get("/", response_class=HTMLResponse)
-    def live(request: Request) -> Response:
-        return pages.render(request, "live.html")
-
+    for path, template in PAGES.items():
+        _add(found, pages, path, template)
     return found
+
+
+def _add(found: APIRouter, pages: Pages, path: str, template: str) -> None:
+    @found.get(path, response_class=HTMLResponse, name=path)
+    def page(request: Request) -> Response:
+        return pages.render(request, template)
 
 
 def mount(app: FastAPI) -> None:
     """Add the pages and `/static` to the service."""
-    pages = Pages()
-    for routes in (router(pages), explain_routes.router(pages), learn_routes.router(pages)):
-        app.include_router(routes)
+    app.include_router(router(Pages()))
     app.mount("/static", DashboardFiles(directory=HERE / "static"), name="static")

@@ -6,8 +6,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.dashboard.explain_routes import PAGES
-from service.dashboard.routes import mount
+from service.dashboard.routes import EXPLAIN_PAGES, mount
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +16,7 @@ def client() -> TestClient:
     return TestClient(app)
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", EXPLAIN_PAGES)
 def test_a_page_allows_nothing_inline_and_links_only_what_is_there(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
@@ -30,7 +29,7 @@ def test_a_page_allows_nothing_inline_and_links_only_what_is_there(client: TestC
     assert {client.get(link).status_code for link in linked} == {200}
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", EXPLAIN_PAGES)
 def test_scripts_that_a_page_needs_are_fetched_side_by_side(client: TestClient, path: str) -> None:
     """Named in the page, or a browser would find each only after the one before."""
     named = set(re.findall(r'/static/([\w-]+\.js)"', client.get(path).text))
@@ -42,11 +41,11 @@ def test_scripts_that_a_page_needs_are_fetched_side_by_side(client: TestClient, 
     assert reached == named
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", EXPLAIN_PAGES)
 def test_the_navigation_marks_the_page_that_is_shown(client: TestClient, path: str) -> None:
     text = client.get(path).text
     assert re.findall(r'<a href="([^"]+)" aria-current="page">', text) == [path]
-    assert set(PAGES) < set(re.findall(r'<li><a href="([^"]+)"', text))
+    assert set(EXPLAIN_PAGES) < set(re.findall(r'<li><a href="([^"]+)"', text))
 
 
 def test_behind_a_proxy_the_pages_stay_under_its_prefix() -> None:
@@ -55,7 +54,7 @@ def test_behind_a_proxy_the_pages_stay_under_its_prefix() -> None:
     app = FastAPI()
     app.mount("/shed", inner)
     client = TestClient(app)
-    for path in PAGES:
+    for path in EXPLAIN_PAGES:
         text = client.get(f"/shed{path}").text
         links = re.findall(r'(?:href|src)="(/[^"]*)"', text)
         assert links
@@ -64,7 +63,7 @@ def test_behind_a_proxy_the_pages_stay_under_its_prefix() -> None:
 
 
 def test_the_pages_are_no_endpoints_for_programs(client: TestClient) -> None:
-    assert not set(PAGES) & set(client.get("/openapi.json").json()["paths"])
+    assert not set(EXPLAIN_PAGES) & set(client.get("/openapi.json").json()["paths"])
 
 
 def test_the_live_page_leads_to_the_reasons(client: TestClient) -> None:

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
-from service.dashboard.learn_routes import PAGES
+from service.dashboard.routes import LEARN_PAGES
 from tests.service.dashboard.fake_learn import FakeService, create_fake_service, errors_of
 from tests.service.dashboard.fake_line import free_port, grading, serving
 
@@ -18,6 +18,8 @@ NO_TORCH = {
     "code": "explanations_unavailable",
 }
 AGREE = re.compile(r"^All [\d,]+ cells .* by (\S+) at most\.$")
+
+TRUST = "/explain/trust"
 
 
 @pytest.fixture
@@ -47,13 +49,13 @@ def complaints(page: Page) -> list[str]:
 
 def test_pages_allow_nothing_inline_and_lead_to_each_other(address: str) -> None:
     contents = httpx2.get(f"{address}/learn").text
-    for path in PAGES:
+    for path in (*LEARN_PAGES, TRUST):
         answer = httpx2.get(address + path)
         assert answer.status_code == 200
         assert "unsafe" not in answer.headers["content-security-policy"]
         assert not re.search(r"\sstyle=|\son\w+=|<style|<script(?![^>]*\ssrc=)", answer.text)
         assert path == "/learn" or f'href="{path}"' in contents
-    assert not any(path in httpx2.get(f"{address}/openapi.json").json()["paths"] for path in PAGES)
+    assert not any(path in httpx2.get(f"{address}/openapi.json").json()["paths"] for path in (*LEARN_PAGES, TRUST))
 
 
 @pytest.mark.parametrize("architecture", ["lenet", "googlenet", "alexnet", "deep-mnist"])
@@ -245,7 +247,7 @@ def test_pages_fit_and_buttons_suit_fingers(fake: FakeService, address: str, pag
     fake.line.add(grading(1, "M"))
     fake.made(errors=errors_of([[7, 2], [1, 5]], ["L", "M"]))
     page.set_viewport_size({"width": width, "height": height})
-    for path in PAGES:
+    for path in (*LEARN_PAGES, TRUST):
         page.goto(address + path)
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
