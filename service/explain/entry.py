@@ -10,8 +10,8 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from typing import Final
 
-NICE: Final = 15
-"""Grading comes first: at this niceness a busy worker takes about a thirtieth of a core that grading wants whole."""
+NICE: Final = 19
+"""Grading comes first: at this niceness a busy worker takes about a seventieth of a core that grading wants whole."""
 PRELOAD: Final = "service.explain.preload"
 _WORKER: Final = "service.explain.worker"
 _PR_SET_NAME: Final = 15
