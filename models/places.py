@@ -10,7 +10,7 @@ from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from models.card import read_card
 from models.errors import InvalidSetting, ModelFileMissing
@@ -24,12 +24,26 @@ def _home(value: Any) -> Any:
 
 def _folder(value: Any) -> Any:
     if isinstance(value, str) and "://" in value:
-        raise ValueError("object stores are not supported yet; name a folder")
+        raise ValueError("this must be a path on this machine")
     return None if value == "" else _home(value)
 
 
 Home = Annotated[Path, BeforeValidator(_home)]
 Folder = Annotated[Path | None, BeforeValidator(_folder)]
+
+
+def _store(value: Any) -> Any:
+    return value if isinstance(value, str) and "://" in value else _folder(value)
+
+
+def _names(value: Any) -> Any:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+Store = Annotated[Path | str | None, BeforeValidator(_store)]
+"""A folder, or the URL of an object store."""
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+"""Comma-separated names."""
 
 
 class Places(BaseSettings):

@@ -130,7 +130,78 @@ class NotAcceptable(SenkaError):
         super().__init__(f"Accept is {accepted[:100]!r}; the answer comes as one of: {', '.join(valid)}.", valid=valid)
 
 
+class IdempotencyConflict(SenkaError):
+    code = "idempotency_conflict"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"Idempotency-Key {key[:80]!r} came with another photograph before. Give every photograph a key of its own.",
+            idempotency_key=key,
+        )
+
+
+class InvalidIdempotencyKey(SenkaError):
+    code = "invalid_idempotency_key"
+
+    def __init__(self) -> None:
+        super().__init__("Idempotency-Key must be 1 to 200 visible ASCII characters, such as a UUID.")
+
+
+class Unauthenticated(SenkaError):
+    code = "unauthenticated"
+
+
+class Forbidden(SenkaError):
+    code = "forbidden"
+
+
+class LoginThrottled(SenkaError):
+    code = "login_throttled"
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"Too many wrong passwords. Wait {wait_s} s and try again.", wait_s=wait_s)
+
+
+class RateLimited(SenkaError):
+    code = "rate_limited"
+
+    def __init__(self, limit_per_s: float) -> None:
+        super().__init__(f"This camera sends more than {limit_per_s:g} photographs a second. Slow down.", limit_per_s=limit_per_s)
+
+
+class HostNotTrusted(SenkaError):
+    code = "host_not_trusted"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"This service is not called {host[:100]!r}; SENKA_TRUSTED_HOSTS names what it is called.", host=host)
+
+
+class NotFound(SenkaError):
+    """A resource that is not there."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"There is no {kind} {name[:100]!r}.", kind=kind, name=name)
+
+
+class AlreadyExists(SenkaError):
+    code = "already_exists"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"There is a {kind} {name[:100]!r} already.", kind=kind, name=name)
+
+
 STATUS: Final[dict[str, int]] = {
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "host_not_trusted": 421,
+    "login_throttled": 429,
+    "rate_limited": 429,
+    "idempotency_conflict": 409,
+    "invalid_idempotency_key": 422,
+    "not_found": 404,
+    "already_exists": 409,
     "empty_body": 422,
     "undecodable_image": 422,
     "too_many_pixels": 422,

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from models.places import Folder, Places
+from models.places import Folder, Names, Places, Store
 
 
 class Settings(Places):
@@ -17,8 +17,13 @@ class Settings(Places):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets cameras on the network in.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Processes that grade; one for each core on a busy line.")
-    database_url: str = Field("", description="SQLAlchemy URL of the records, so far SQLite alone; empty is SENKA_HOME.")
-    image_store: Folder = Field(None, description="Folder of the photographs; empty is `photographs` in SENKA_HOME.")
+    database_url: str = Field(
+        "", description="Where the records are, such as postgresql://user@host/senka; empty is SQLite in SENKA_HOME."
+    )
+    image_store: Store = Field(
+        None, description="Folder of the photographs, or s3://bucket/prefix; empty is `photographs` in SENKA_HOME."
+    )
+    image_store_endpoint: str = Field("", description="URL of an object store that is not Amazon's, such as http://minio:9000.")
     providers: Literal["auto", "cuda", "tensorrt", "cpu"] = Field(
         "auto",
         description="Where the network runs; cuda or tensorrt refuse to start without a GPU, auto takes the best there is.",
@@ -46,7 +51,41 @@ class Settings(Places):
     )
     max_pixels: int = Field(25_000_000, ge=1024, description="Largest photograph accepted; memory grows with it.")
     records: Literal["on", "off"] = Field("on", description="off grades without keeping anything, for load tests.")
-    keep: Literal["all", "none"] = Field("all", description="Photographs kept beside their gradings; none saves disk.")
+    durability: Literal["sync", "async"] = Field(
+        "sync", description="sync: on disk before it is answered; async answers first, and a crash loses the last moments."
+    )
+    journal_bytes: int = Field(
+        64 * 2**20, ge=0, description="Gradings kept in a local journal while the database is away; then 503. 0 keeps none."
+    )
+    keep: Literal["all", "interesting", "none"] = Field(
+        "all", description="Photographs kept: interesting is unsure ones, disagreements and a sample; none saves disk."
+    )
+    keep_below: float = Field(0.8, ge=0, le=1, description="Confidence under which a photograph is interesting.")
+    keep_share: float = Field(0.02, ge=0, le=1, description="Share of all photographs that is kept as an audit sample.")
+    keep_days: float = Field(0, ge=0, description="Days that ordinary photographs are kept; 0 is for ever.")
+    keep_interesting_days: float = Field(0, ge=0, description="Days that interesting photographs are kept; 0 is for ever.")
+    keep_bytes: int = Field(
+        0, ge=0, description="Bytes of photographs kept in all, oldest and least interesting deleted first; 0 has no limit."
+    )
+    disk_reserve_bytes: int = Field(
+        2**30, ge=0, description="Free disk under which photographs are no longer stored, so that gradings still are."
+    )
+    spool_bytes: int = Field(
+        2**30, ge=0, description="Photographs waiting on disk for an object store that is away; then they are not stored."
+    )
+    auth: Literal["auto", "required", "off"] = Field(
+        "auto", description="auto asks everybody but this machine for credentials, required asks all, off asks nobody."
+    )
+    trusted_hosts: Names = Field(
+        (), description="Names this service is called by, comma-separated; others are refused. Empty takes any."
+    )
+    trusted_proxies: Names = Field((), description="Addresses of proxies whose forwarded headers are believed, comma-separated.")
+    tls_certificate: Folder = Field(None, description="PEM file of the certificate chain, to serve https without a proxy.")
+    tls_key: Folder = Field(None, description="PEM file of the certificate's private key.")
+    session_hours: float = Field(12.0, gt=0, le=24 * 90, description="Hours until an operator has to log in again.")
+    rate_per_s: float = Field(0.0, ge=0, description="Photographs a second that one camera may post to each worker; 0 is any.")
+    head_timeout_ms: float = Field(10_000.0, gt=0, description="A request whose headers take longer to arrive is hung up on.")
+    max_connections: int = Field(1024, ge=16, description="Open connections of each worker before new ones are refused.")
     explain_workers: int = Field(
         1, ge=0, le=16, description="Processes that explain, for each that grades, started when first asked; 0 explains nothing."
     )
@@ -62,4 +101,5 @@ class Settings(Places):
 
     @property
     def photographs(self) -> Path:
-        return self.image_store or self.home / "photographs"
+        """The folder that photographs are written to: the store itself, or what waits for an object store."""
+        return self.image_store if isinstance(self.image_store, Path) else self.home / "photographs"

@@ -16,7 +16,7 @@ def setting_rows() -> list[str]:
     """The table of settings as the README must have it."""
     rows = []
     for name, field in Settings.model_fields.items():
-        default = "" if field.default_factory or field.default in (None, "") else f"`{field.default}`"
+        default = "" if field.default_factory or field.default in (None, "", ()) else f"`{field.default}`"
         rows.append(f"| `SENKA_{name.upper()}` | {default} | {field.description} |")
     return rows
 

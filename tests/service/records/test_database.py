@@ -64,9 +64,11 @@ def test_every_migration_goes_up_and_down_and_up(engine: Engine) -> None:
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     migrate(engine)
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO alembic_version VALUES ('0001') ON CONFLICT DO NOTHING"))
+        connection.execute(text("INSERT INTO lots (name, created_at) VALUES ('A', '2026-11-24')"))
     migrate(engine)
     assert differences(engine) == []
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM lots")).scalars().all() == ["A"]
 
 
 def test_a_commit_survives_a_power_cut_and_readers_do_not_wait(engine: Engine) -> None:
