@@ -59,6 +59,17 @@ def read_manifest(folder: Path, grades: Iterable[str]) -> Iterator[LabelledImage
 
     Raises InvalidBatch naming the line.
     """
+    for _, row in judge_manifest(folder, grades):
+        if isinstance(row, InvalidBatch):
+            raise row
+        yield row
+
+
+def judge_manifest(folder: Path, grades: Iterable[str]) -> Iterator[tuple[int, LabelledImage | InvalidBatch]]:
+    """Line number and row, or what is wrong with it, of every row: what to show somebody who has all of them to mend.
+
+    Raises InvalidBatch where the file as a whole cannot be read on.
+    """
     allowed = set(grades)
     seen: set[str] = set()
     manifest = folder / MANIFEST
@@ -67,13 +78,32 @@ def read_manifest(folder: Path, grades: Iterable[str]) -> Iterator[LabelledImage
             reader = csv.DictReader(file, strict=True)
             reader.fieldnames = _header(manifest, reader.fieldnames or ())
             for cells in reader:
-                row = _row(folder, cells, allowed, reader.line_num)
+                line = reader.line_num
+                try:
+                    row = _row(folder, cells, allowed, line)
+                except InvalidBatch as wrong:
+                    yield line, wrong
+                    continue
                 if row.path in seen:
-                    raise InvalidBatch(f"{manifest} line {reader.line_num} lists {row.path} again.", line=reader.line_num)
+                    yield line, InvalidBatch(f"{manifest} line {line} lists {row.path} again.", line=line)
+                    continue
                 seen.add(row.path)
-                yield row
+                yield line, row
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise InvalidBatch(f"{manifest} is not a readable CSV file: {error}.") from error
+
+
+def batch_in(folder: Path) -> Path:
+    """The folder of the batch that was unpacked into `folder`: itself, or the only folder in it, which many programs pack along.
+
+    Raises InvalidBatch where neither has a manifest.
+    """
+    inner = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    places: list[Path] = [folder, *inner] if len(inner) == 1 else [folder]
+    for place in places:
+        if (place / MANIFEST).is_file():
+            return place
+    raise InvalidBatch(f"There is no {MANIFEST} at the top. Pack a labelled batch: {MANIFEST} and the images it names.")
 
 
 def _header(manifest: Path, names: Sequence[str]) -> list[str]:

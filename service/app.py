@@ -14,18 +14,52 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import SenkaError
 from service import errors
-from service.api import events, explain, gallery, grade, gradings, health, inference_protocol, models
+from service.api import alarms as alarms_api
+from service.api import (
+    audit,
+    cameras,
+    corrections,
+    events,
+    explain,
+    export,
+    gallery,
+    grade,
+    gradings,
+    growers,
+    health,
+    inference_protocol,
+    keys,
+    lines,
+    login,
+    lots,
+    models,
+    profiles,
+    users,
+)
 from service.api.context import Context
 from service.api.upload import Uploads
+from service.bodies import SmallBodies
+from service.current_lots import CurrentLots
 from service.dashboard.routes import mount
 from service.events import Events
 from service.explain.explainer import Explainer
 from service.inference.reload import Champion
 from service.metrics import CountRequests, forget_dead_workers
+from service.monitor.alarms import Alarms
+from service.monitor.feed import AlarmFeed
 from service.pipeline import Pipeline
+from service.profiles import profile_in_effect, rules_of
 from service.records.database import migrate, open_database
-from service.records.photographs import PhotographStore
+from service.records.journal import Journal
+from service.records.photographs import open_store
+from service.records.recorder import Recorder
 from service.records.repository import Records
+from service.records.retention import Retention
+from service.records.served import note_served
+from service.schemas import Problem
+from service.security.door import Door
+from service.security.guard import REFUSALS, Guard
+from service.security.headers import SafetyHeaders
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -48,6 +82,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await context.explainer.close()
             await context.pipeline.close()
             if context.records:
+                await asyncio.to_thread(context.records.recorder.close)
+            context.door.close()
+            if context.retention:
+                await asyncio.to_thread(context.retention.stop)
+            await asyncio.to_thread(context.current_lots.close)
+            await asyncio.to_thread(context.alarms.close)
+            if context.records:
+                await asyncio.to_thread(context.records.photographs.close)
                 context.records.engine.dispose()
 
     app = FastAPI(
@@ -57,11 +99,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # its page fetches scripts from elsewhere; the schema is at /openapi.json
         redoc_url=None,
+        responses={code: {"model": Problem, "description": words} for code, words in REFUSALS.items()},
     )
     errors.install(app)
+    app.add_middleware(SmallBodies, timeout_s=chosen.body_timeout_ms / 1e3)
+    app.add_middleware(Guard)
     app.add_middleware(CountRequests)
+    app.add_middleware(SafetyHeaders)
     app.add_middleware(PlainStartupErrors)
-    for resource in (grade, gradings, explain, gallery, events, models, inference_protocol, health):
+    for resource in (grade, gradings, export, explain, gallery, events, models, inference_protocol, health, login, users, keys):
+        app.include_router(resource.router)
+    for resource in (corrections, lots, lines, growers, cameras, alarms_api, profiles, audit):
         app.include_router(resource.router)
     mount(app)
     return app
@@ -97,24 +145,56 @@ class PlainStartupErrors:
 async def _assemble(settings: Settings) -> Context:
     forget_dead_workers()
     records = None
+    alarms, current_lots = Alarms(None), CurrentLots(None)
     if settings.records == "on":
-        engine = open_database(settings.records_url)
+        engine = open_database(settings.records_url, durable=settings.durability == "sync")
         migrate(engine)
-        records = Records(engine, PhotographStore(settings.photographs))
+        alarms, current_lots = Alarms(engine), CurrentLots(engine)
+        store = open_store(settings, alarms)
+        journal = Journal(settings.home / "journal", settings.journal_bytes)
+        records = Records(engine, store, Recorder(engine, store, journal, alarms))
     champion = Champion(settings)
+    profile_version = None
+    if records:
+        profile_version = profile_in_effect(engine, rules_of(settings))
+        champion.on_serving = lambda serving: note_served(engine, serving.ref, serving.model.card.model_dump(mode="json"))
     try:
         await champion.start()
+        door = Door.open(settings, records.engine if records else None)
     except BaseException:
         if records:
+            records.photographs.close()
             records.engine.dispose()
         raise
     if not champion.ready:
         log.warning("no champion in %s yet: publish one, grading starts by itself", settings.models)
+    alarms.start()
+    await asyncio.to_thread(current_lots.start)
+    if records:
+        await asyncio.to_thread(records.recorder.start)
     pipeline = Pipeline(settings, champion, records)
-    feed = Events(records, champion)
+    pipeline.lot_of, pipeline.profile_version = current_lots.lot_of, profile_version
+    feed = Events(records, champion, AlarmFeed(alarms, records.engine if records else None))
     pipeline.on_recorded = feed.nudge
     uploads = Uploads(settings.max_body_bytes, settings.max_held_bytes, settings.body_timeout_ms)
-    return Context(settings, champion, records, pipeline, feed, uploads, Explainer(settings, champion))
+    retention = Retention(records.engine, records.photographs, settings, alarms) if records else None
+    if retention:
+        retention.start()
+    explainer = Explainer(settings, champion)
+    return Context(
+        settings,
+        champion,
+        records,
+        pipeline,
+        feed,
+        uploads,
+        explainer,
+        retention,
+        door,
+        alarms,
+        current_lots,
+        profile_version,
+    )
 
 
 def _drain(context: Context) -> None:

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from models.errors import SenkaError
 from service.metrics import REJECTED
+from service.security.headers import add_safety
 
 PROBLEM: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
@@ -23,7 +24,7 @@ class BodyTooLarge(SenkaError):
     code = "body_too_large"
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"The body is larger than {limit_bytes:,} bytes. Send the photograph smaller.", limit_bytes=limit_bytes)
+        super().__init__(f"The body is larger than {limit_bytes:,} bytes. Send less at once.", limit_bytes=limit_bytes)
 
 
 class InvalidRequest(SenkaError):
@@ -86,11 +87,36 @@ class PhotographNotKept(SenkaError):
         super().__init__(f"The photograph of grading {grading_id!r} is not kept.", grading_id=grading_id)
 
 
+class PhotographNotStored(SenkaError):
+    """The image store refused a photograph; its grading can be kept without it."""
+
+    code = "photograph_not_stored"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The photograph could not be stored ({reason}).", reason=reason)
+
+
+class PhotographUnavailable(SenkaError):
+    """It is kept, but the store that has it does not answer."""
+
+    code = "photograph_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The image store does not answer ({reason}). Ask again later.", reason=reason)
+
+
 class TooManyExplanations(SenkaError):
     code = "too_many_explanations"
 
     def __init__(self, waiting: int) -> None:
         super().__init__(f"{waiting} explanations are waiting already. Ask again in a moment.", waiting=waiting)
+
+
+class TooManyExports(SenkaError):
+    code = "too_many_exports"
+
+    def __init__(self, at_once: int) -> None:
+        super().__init__(f"{at_once} exports are being made already. Ask again when one of them is done.", at_once=at_once)
 
 
 class ExplanationTimeout(SenkaError):
@@ -165,8 +191,12 @@ class LoginThrottled(SenkaError):
 class RateLimited(SenkaError):
     code = "rate_limited"
 
-    def __init__(self, limit_per_s: float) -> None:
-        super().__init__(f"This camera sends more than {limit_per_s:g} photographs a second. Slow down.", limit_per_s=limit_per_s)
+    def __init__(self, limit_per_s: float, wait_s: int) -> None:
+        super().__init__(
+            f"This camera sends more than {limit_per_s:g} photographs a second. Slow down.",
+            limit_per_s=limit_per_s,
+            wait_s=wait_s,
+        )
 
 
 class HostNotTrusted(SenkaError):
@@ -192,7 +222,36 @@ class AlreadyExists(SenkaError):
         super().__init__(f"There is a {kind} {name[:100]!r} already.", kind=kind, name=name)
 
 
+class InUse(SenkaError):
+    """Deleting it would lose what something else says of it."""
+
+    code = "in_use"
+
+    def __init__(self, kind: str, name: str, by: str) -> None:
+        super().__init__(f"The {kind} {name[:100]!r} cannot be deleted: {by}.", kind=kind, name=name)
+
+
+class RecordsOff(SenkaError):
+    code = "records_off"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"SENKA_RECORDS is off, and {kind} are among the records: there are none here.")
+
+
+class LastAdmin(SenkaError):
+    code = "last_admin"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} is the last admin: nobody could let others in any more. Make somebody else an admin first, or use "
+            "`senka users` on the machine itself.",
+            name=name,
+        )
+
+
 STATUS: Final[dict[str, int]] = {
+    "last_admin": 409,
+    "records_off": 409,
     "unauthenticated": 401,
     "forbidden": 403,
     "host_not_trusted": 421,
@@ -202,6 +261,7 @@ STATUS: Final[dict[str, int]] = {
     "invalid_idempotency_key": 422,
     "not_found": 404,
     "already_exists": 409,
+    "in_use": 409,
     "empty_body": 422,
     "undecodable_image": 422,
     "too_many_pixels": 422,
@@ -214,6 +274,7 @@ STATUS: Final[dict[str, int]] = {
     "model_not_ready": 503,
     "grading_not_found": 404,
     "photograph_not_kept": 404,
+    "photograph_unavailable": 503,
     "model_not_found": 404,
     "gallery_not_made": 404,
     "gallery_file_not_found": 404,
@@ -225,6 +286,7 @@ STATUS: Final[dict[str, int]] = {
     "checkpoint_mismatch": 409,
     "model_mismatch": 409,
     "too_many_explanations": 429,
+    "too_many_exports": 429,
     "explanations_unavailable": 503,
     "explanation_timeout": 504,
 }
@@ -232,10 +294,12 @@ STATUS: Final[dict[str, int]] = {
 
 
 def problem(status: int, code: str, detail: str, **facts: Any) -> Response:
-    """A problem document; 429 and 503 carry `Retry-After`."""
+    """A problem document; 429 and 503 carry `Retry-After` (the fact `wait_s`, where there is one), 401 what to send."""
     REJECTED.labels(code).inc()
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "code": code, **facts}
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
+    headers = {"Retry-After": str(facts.get("wait_s", RETRY_AFTER_S))} if status in (429, 503) else {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="senka"'
     return Response(orjson.dumps(body, default=str), status, headers, PROBLEM)
 
 
@@ -263,6 +327,9 @@ def install(app: FastAPI) -> None:
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
+        if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, (ValueError, RecursionError)):
+            # FastAPI's word for a body that is no text, or nested without end
+            return problem(422, "invalid_request", "The body cannot be read as JSON in UTF-8.")
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
         response = problem(error.status_code, code, str(error.detail))
         response.headers.update(error.headers or {})
@@ -273,7 +340,9 @@ def install(app: FastAPI) -> None:
         return Response(status_code=CLIENT_GONE)
 
     async def unknown(_: Request, error: Exception) -> Response:
-        return problem(500, "internal_error", f"An unexpected {type(error).__name__}; the log has the details.")
+        response = problem(500, "internal_error", f"An unexpected {type(error).__name__}; the log has the details.")
+        add_safety(response.raw_headers, https=False)  # our own bugs are answered outside of every middleware
+        return response
 
     app.add_exception_handler(SenkaError, known)
     app.add_exception_handler(RequestValidationError, invalid)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from service.inference.reload import Champion
+from service.monitor.feed import AlarmFeed
 from service.records.repository import Filters, Records
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,8 @@ _Watcher = asyncio.Queue[tuple[int | None, bytes] | None]
 class Events:
     """Reads the records while somebody watches, and hands each message to every watcher."""
 
-    def __init__(self, records: Records | None, champion: Champion) -> None:
-        self._records, self._champion = records, champion
+    def __init__(self, records: Records | None, champion: Champion, alarms: AlarmFeed | None = None) -> None:
+        self._records, self._champion, self._alarms = records, champion, alarms
         self._watchers: set[_Watcher] = set()
         self._recorded = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -72,6 +73,8 @@ class Events:
             yield b"retry: 1000\n\n"
             if self._champion.ready:
                 yield message("model", self._model())
+            for alarm in await asyncio.to_thread(self._alarms.open) if self._alarms else ():
+                yield message("alarm", alarm)
             replayed = 0
             if last_seen is not None and self._records:
                 for missed in await asyncio.to_thread(self._records.after, last_seen, RESUME):
@@ -103,9 +106,14 @@ class Events:
     async def _read(self, seen: int) -> None:
         loop = asyncio.get_running_loop()
         stats_due, model = 0.0, self._model()
+        alarms_due = loop.time()
         while self._watchers:
             self._recorded.clear()
             try:
+                if self._alarms and loop.time() >= alarms_due:
+                    alarms_due = loop.time() + STATS_S
+                    for alarm in await asyncio.to_thread(self._alarms.changes):
+                        self._send(message("alarm", alarm))
                 if self._records:
                     seen = await self._send_after(self._records, seen)
                 if self._records and self._stats_wanted and loop.time() >= stats_due:

@@ -60,6 +60,17 @@ class Grading:
     """Key of the photograph in the image store; None where it is not kept. Not part of the answer."""
     explanation: dict[str, Any] | None = field(default=None)
     """The class activation map, where it was asked for. Part of the answer, not of the record: it can be had again."""
+    profile_version: int | None = None
+    """Of the rules that decided the lane."""
+    photograph_bytes: int | None = None
+    interest: int | None = None
+    """Why the photograph is kept: a number of service.records.keeping.Interest; None where it is not."""
+    idempotency_key: str | None = None
+    """The client's key behind the id of its credential: `<id or nothing>:<key>`."""
+    body_sha256: str | None = None
+    """Of the photograph, where an idempotency key came with it."""
+    key_id: str | None = None
+    """The camera key that posted it."""
 
     def to_json(self) -> dict[str, Any]:
         """The grading of the HTTP contract; `explanation` is in it only where it was asked for."""
@@ -74,6 +85,7 @@ class Grading:
             "reasons": list(self.reasons),
             "measurement": self.measurement,
             "model": {"name": self.model.name, "version": self.model.version, "sha256": self.model.sha256},
+            "profile": None if self.profile_version is None else {"version": self.profile_version},
             "camera": self.origin.camera,
             "line": self.origin.line,
             "lot": self.origin.lot,

@@ -5,27 +5,32 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from models.imaging import ImageHeader, ImageLimits, Pixels, decode, read_header
 from service.decision import MISSED, decide
-from service.errors import Draining, Overloaded, RecordsUnavailable
+from service.errors import Draining, Overloaded
 from service.explanation import explanation
 from service.grading import Grading, Origin, new_id
-from service.inference.batcher import Batched, GreedyBatcher
+from service.idempotency import REPLAYED, Answered, body_hash, scoped
+from service.inference.batcher import Batched
 from service.inference.reload import Champion, Serving
 from service.inference.session import Scores
 from service.metrics import CONFIDENCE, GRADINGS, STAGE_SECONDS, line_label
-from service.records.repository import Entry, Records
+from service.recording import Recording
+from service.records.entry import Entry
+from service.records.keeping import interest_of
+from service.records.repository import Records
 from service.settings import Settings
+
+Result = TypeVar("Result")
 
 INLINE_PIXELS: Final = 300 * 300
 """A JPEG up to this size decodes in about the time that handing it to a thread takes, so it does so on the event loop."""
 INLINE_BYTES: Final = 256 * 1024
 """More than that is hashed and decoded in a thread, however few pixels it declares."""
-RECORD_BATCH: Final = 128
 OPENS_WITHIN_S: Final = 2.0
 """The first photograph whose explanation is asked for waits until its graph is open, where its deadline leaves this much."""
 LATE_MS: Final = 10.0
@@ -43,6 +48,10 @@ class Order:
     """Grade, but keep nothing."""
     explain: bool = False
     """Answer with the class activation map."""
+    idempotency_key: str | None = None
+    """A photograph that comes again under it is answered as the first time; of no meaning in a dry run."""
+    key_id: str | None = None
+    """The credential that posts it; idempotency keys of two of them have nothing to do with each other."""
 
 
 class Pipeline:
@@ -52,44 +61,59 @@ class Pipeline:
         self._settings, self._champion, self._records = settings, champion, records
         self._limits = ImageLimits(settings.max_pixels)
         self._decoders = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))), thread_name_prefix="decode")
-        # One commit for everything that was graded while the last commit was written.
-        self._recorder = (
-            GreedyBatcher[Entry, None](records.add, RECORD_BATCH, 4 * settings.max_queue, isolate=_is_its_own)
-            if records
-            else None
-        )
+        self._recording = Recording(records, settings) if records else None
         self._decoding = self._open = 0
         self._warming: set[asyncio.Task[Batched[Scores]]] = set()
         self._all_answered = asyncio.Event()
-        self._record_ms = 5.0  # what a commit has taken lately, at its slowest
         self.on_recorded: Callable[[], None] = lambda: None
+        self.lot_of: Callable[[str | None], str | None] = lambda line: None
+        """The lot that runs on a line, for photographs that name none."""
+        self.profile_version: int | None = None
+        """Of the rules that decide, as the records know them."""
         self.draining = False
 
     async def grade(self, data: bytes, order: Order = Order(), started: float | None = None) -> Grading:
+        """The grading of `answer`."""
+        return (await self.answer(data, order, started)).grading
+
+    async def answer(self, data: bytes, order: Order = Order(), started: float | None = None) -> Answered:
         """Grade one photograph and put it on record; `started` is the `time.perf_counter` of its first byte.
 
-        After the deadline the network is not waited for: the answer is the manual lane. Raises ImageError, Overloaded, Draining,
-        ModelNotReady, and RecordsUnavailable when the grading is not on record: it was not answered then, and may be sent again.
+        After the deadline the network is not waited for: the answer is the manual lane. A photograph that was graded before
+        under the same idempotency key is answered as it was then, whatever the state of the model. Raises ImageError, Overloaded,
+        Draining, ModelNotReady, IdempotencyConflict, and RecordsUnavailable when the grading is not on record: it was not
+        answered then, and may be sent again.
         """
         if self.draining:
             raise Draining
         self._open += 1
         try:
-            return await self._grade(data, order, started)
+            if self._recording is None or order.idempotency_key is None or order.dry_run:
+                return await self._grade(data, order, started)
+            return await self._grade_once(self._recording, order.idempotency_key, data, order, started)
         finally:
             self._open -= 1
             if not self._open:
                 self._all_answered.set()
 
-    async def _grade(self, data: bytes, order: Order, started: float | None) -> Grading:
+    async def _grade_once(self, recording: Recording, key: str, data: bytes, order: Order, started: float | None) -> Answered:
+        body_sha256 = body_hash(data) if len(data) <= INLINE_BYTES else await self._aside(body_hash, data)
+        answered = await recording.once(
+            scoped(key, order.key_id), body_sha256, lambda: self._grade(data, order, started, body_sha256)
+        )
+        if not answered.replayed:
+            return answered
+        return replace(answered, grading=replace(answered.grading, explanation=REPLAYED if order.explain else None))
+
+    async def _grade(self, data: bytes, order: Order, started: float | None, body_sha256: str | None = None) -> Answered:
         received_at, started = datetime.now(UTC), started or time.perf_counter()
         serving = self._champion.current  # before anything is spent on the photograph: without a model it is refused
         header = read_header(data, self._limits)
         timing = {"decode": 0.0, "queue": 0.0, "infer": 0.0}
         expires = started + (order.deadline_ms or self._settings.deadline_ms) / 1e3
-        keeps = self._recorder is not None and not order.dry_run
+        recording = None if order.dry_run else self._recording
         # Recording comes after the decision and before the answer, so its time is not the network's to use.
-        reserved_s = (LATE_MS + (2 * self._record_ms if keeps else 0.0)) / 1e3
+        reserved_s = (LATE_MS + (2 * recording.slowest_ms if recording else 0.0)) / 1e3
         decide_by = expires - min(reserved_s, 0.5 * (expires - started))
         scores = None
         try:
@@ -102,7 +126,7 @@ class Pipeline:
         grading = Grading(
             id=new_id(),
             received_at=received_at,
-            origin=order.origin,
+            origin=self._origin(order.origin),
             model=serving.ref,
             grade=decision.grade,
             confidence=decision.confidence,
@@ -112,13 +136,15 @@ class Pipeline:
             reasons=decision.reasons,
             timing_ms={name: round(value, 3) for name, value in timing.items()},
             batch_size=batch_size,
-            photograph=await self._key(data, header) if keeps else None,
             explanation=explanation(scores, decision, serving.model.card) if order.explain else None,
+            profile_version=self.profile_version,
+            idempotency_key=scoped(order.idempotency_key or "", order.key_id) if body_sha256 else None,
+            body_sha256=body_sha256,
+            key_id=order.key_id,
         )
-        if keeps:
-            await self._record(Entry(grading, data if grading.photograph else None))
-        _count(grading, timing, started, order.dry_run)
-        return grading
+        counts = await self._keep(recording, grading, data, header) if recording else grading
+        _count(grading, timing, started, counted=recording is not None and counts.id == grading.id)
+        return Answered(counts, replayed=counts.id != grading.id)
 
     async def close(self) -> None:
         """Refuse new photographs, finish the accepted ones."""
@@ -127,8 +153,8 @@ class Pipeline:
             self._all_answered.clear()
             await self._all_answered.wait()
         await self._champion.stop()
-        if self._recorder:
-            await self._recorder.close()
+        if self._recording:
+            await self._recording.close()
         self._decoders.shutdown()
 
     async def _score(
@@ -175,36 +201,40 @@ class Pipeline:
         finally:
             self._decoding -= 1
 
-    async def _key(self, data: bytes, header: ImageHeader) -> str | None:
-        if self._records is None or self._settings.keep == "none":
-            return None
-        key = self._records.photographs.key
-        if len(data) <= INLINE_BYTES:
-            return key(data, header.format)
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, key, data, header.format)
-
-    async def _record(self, entry: Entry) -> None:
-        assert self._recorder is not None  # noqa: S101 - asked by the caller
-        began = time.perf_counter()
-        # Shielded: a camera that hangs up must not undo a grading that others are committed with.
-        await asyncio.shield(self._recorder.submit(entry))
-        took = time.perf_counter() - began
-        self._record_ms = max(took * 1e3, 0.95 * self._record_ms)
-        STAGE_SECONDS.labels("record").observe(took)
+    async def _keep(self, recording: Recording, grading: Grading, data: bytes, header: ImageHeader) -> Grading:
+        """Put it on record, with its photograph if that is worth its space and there is any."""
+        assert self._records is not None  # noqa: S101 - there is no recording without
+        photographs = self._records.photographs
+        interest = interest_of(grading.id, grading, self._settings)
+        if interest is None or not photographs.has_room():
+            counts = await recording.keep(Entry(grading))
+        else:
+            key = (
+                photographs.key(data, header.format)
+                if len(data) <= INLINE_BYTES
+                else await self._aside(photographs.key, data, header.format)
+            )
+            kept = replace(grading, photograph=key, photograph_bytes=len(data), interest=int(interest))
+            counts = await recording.keep(Entry(kept, data))
         self.on_recorded()
+        return counts
+
+    def _origin(self, origin: Origin) -> Origin:
+        if origin.lot is not None or (lot := self.lot_of(origin.line)) is None:
+            return origin
+        return replace(origin, lot=lot)
+
+    async def _aside(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """What would hold the event loop up, in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, function, *arguments)
 
 
-def _is_its_own(error: Exception) -> bool:
-    """Whether an entry failed for a reason of its own. A database that is away fails them all: trying each would take ages."""
-    return not isinstance(error, RecordsUnavailable)
-
-
-def _count(grading: Grading, timing: dict[str, float], started: float, dry_run: bool) -> None:
+def _count(grading: Grading, timing: dict[str, float], started: float, counted: bool) -> None:
     for name in ("decode", "queue", "infer"):
         if timing[name]:  # a stage that a late photograph never reached took no time that means anything
             STAGE_SECONDS.labels(name).observe(timing[name] / 1e3)
     STAGE_SECONDS.labels("total").observe(time.perf_counter() - started)
-    if dry_run:
+    if not counted:
         return
     GRADINGS.labels(grading.grade or "none", grading.lane, line_label(grading.origin.line)).inc()
     if grading.confidence is not None:

@@ -50,6 +50,12 @@ class Model(BaseModel):
     sha256: str
 
 
+class Profile(BaseModel):
+    """The rules that decided the lane."""
+
+    version: int
+
+
 class Timing(BaseModel):
     """Milliseconds."""
 
@@ -76,6 +82,7 @@ class GradingOut(BaseModel):
                 "reasons": [],
                 "measurement": None,
                 "model": {"name": "cucumber", "version": 3, "sha256": "9f2c..."},
+                "profile": {"version": 1},
                 "camera": "line1-top",
                 "line": "1",
                 "lot": "2026-11-23-A",
@@ -96,6 +103,7 @@ class GradingOut(BaseModel):
     reasons: list[str] = Field(description="why the lane is `manual`: low_confidence, deadline_missed")
     measurement: Measurement | None = Field(description="null where nothing was measured")
     model: Model
+    profile: Profile | None = Field(description="GET /v1/profiles has its rules; null for gradings from before there were any")
     camera: str | None
     line: str | None
     lot: str | None
@@ -133,10 +141,26 @@ class GradedOut(GradingOut):
     explanation: GradeExplanation | None = Field(None, description="only there where `explain=cam` asked for it")
 
 
+class CorrectionInEffect(BaseModel):
+    """What somebody said the grade really is."""
+
+    id: str
+    grade: str = Field(description="one of nine, or not_a_cucumber")
+    note: str | None
+    by: str
+    at: datetime
+
+
+class RecordedOut(GradingOut):
+    """A grading on record."""
+
+    correction: CorrectionInEffect | None = Field(description="the latest that was not undone")
+
+
 class GradingsPage(BaseModel):
     """Newest first."""
 
-    gradings: list[GradingOut]
+    gradings: list[RecordedOut]
     next_cursor: str | None = Field(description="send it as `cursor` for the next page; null on the last")
 
 

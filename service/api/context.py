@@ -5,13 +5,19 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Request, Response
+from sqlalchemy import Engine
 
 from service.api.upload import Uploads
+from service.current_lots import CurrentLots
+from service.errors import RecordsOff
 from service.events import Events
 from service.explain.explainer import Explainer
 from service.inference.reload import Champion
+from service.monitor.alarms import Alarms
 from service.pipeline import Pipeline
 from service.records.repository import Records
+from service.records.retention import Retention
+from service.security.door import Door
 from service.settings import Settings
 
 
@@ -26,6 +32,12 @@ class Context:
     events: Events
     uploads: Uploads
     explainer: Explainer
+    retention: Retention | None
+    door: Door
+    alarms: Alarms
+    current_lots: CurrentLots
+    profile_version: int | None = None
+    """Of the rules in effect; None with SENKA_RECORDS=off."""
 
 
 async def _context(request: Request) -> Context:
@@ -34,6 +46,13 @@ async def _context(request: Request) -> Context:
 
 
 Parts = Annotated[Context, Depends(_context)]
+
+
+def engine_of(parts: Context, kind: str) -> Engine:
+    """The database of the records, for a resource called `kind`. Raises RecordsOff."""
+    if parts.records is None:
+        raise RecordsOff(kind)
+    return parts.records.engine
 
 
 def json_response(data: Any, status: int = 200) -> Response:

@@ -15,7 +15,8 @@ router = APIRouter(prefix="/v1", tags=["records"])
 
 @router.get("/events", responses={200: {"content": {"text/event-stream": {}}}}, response_class=StreamingResponse)
 async def events(parts: Parts, last_event_id: Annotated[str | None, Header()] = None) -> StreamingResponse:
-    """`grading` for each one put on record, `stats` at most once a second, `model` when the champion changes.
+    """`grading` for each one put on record, `stats` at most once a second, `model` when the champion changes,
+    `alarm` for each that is open and whenever one opens, closes (then it has `until`) or is acknowledged.
 
     A client that comes back with `Last-Event-ID` gets what it missed, 200 gradings at most.
     """

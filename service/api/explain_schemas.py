@@ -302,7 +302,7 @@ _REFUSALS: Final = {
     422: "an unknown method, layer, grade or parameter, with the valid ones in `valid`; or no photograph",
     429: "`too_many_explanations`: the queue is full; `Retry-After` says when to ask again",
     500: "`explanation_failed`: the worker died or the method failed",
-    503: "`explanations_unavailable`, `model_not_ready`, `draining`",
+    503: "`explanations_unavailable`, `model_not_ready`, `photograph_unavailable`, `draining`",
     504: "`explanation_timeout`: it took longer than its method may",
 }
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import base64
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -12,8 +15,8 @@ from models.imaging import MEDIA_TYPES
 from service.api.context import Parts, json_response
 from service.errors import GradingNotFound, InvalidRequest, PhotographNotKept
 from service.grading import Grading
-from service.records.repository import Filters, Records, sequence_number
-from service.schemas import GradingOut, GradingsPage, Moment, Problem, Stats
+from service.records.repository import Filters, Position, Records
+from service.schemas import GradingsPage, Moment, Problem, RecordedOut, Stats
 
 router = APIRouter(prefix="/v1", tags=["records"])
 
@@ -30,12 +33,15 @@ class FilterQuery(BaseModel):
     until: Moment | None = Field(None, description="received before this time")
     line: str | None = None
     lot: str | None = None
+    camera: str | None = None
     grade: Grade | None = None
     lane: Lane | None = None
     max_confidence: float | None = Field(None, ge=0, le=1, description="at most this sure")
 
     def filters(self) -> Filters:
-        return Filters(self.since, self.until, self.line, self.lot, self.grade, self.lane, self.max_confidence)
+        """As the records know them."""
+        chosen = {name: getattr(self, name) for name in FilterQuery.model_fields}
+        return Filters(**chosen)
 
 
 class PageQuery(FilterQuery):
@@ -48,24 +54,39 @@ class PageQuery(FilterQuery):
 @router.get("/gradings", responses={200: {"model": GradingsPage}, 422: {"model": Problem}}, response_class=Response)
 async def gradings(parts: Parts, query: Annotated[PageQuery, Query()]) -> Response:
     """Gradings on record, newest first."""
-    before = _seq(query.cursor) if query.cursor else None
-    # One more than asked for tells whether there is a next page.
-    found = await asyncio.to_thread(parts.records.page, query.filters(), query.limit + 1, before) if parts.records else []
-    shown = found[: query.limit]
-    cursor = _cursor(shown[-1].seq) if len(found) > query.limit else None
-    return json_response({"gradings": [r.grading.to_json() for r in shown], "next_cursor": cursor})
+    before = _position(query.cursor) if query.cursor else None
+    if parts.records is None:
+        return json_response({"gradings": [], "next_cursor": None})
+    return json_response(await asyncio.to_thread(_page, parts.records, query.filters(), query.limit, before))
 
 
-@router.get("/gradings/{grading_id}", responses={200: {"model": GradingOut}, 404: {"model": Problem}}, response_class=Response)
+def _page(records: Records, filters: Filters, limit: int, before: Position | None) -> dict[str, Any]:
+    found = records.page(filters, limit + 1, before)  # one more than asked for tells whether there is a next page
+    cursor = _cursor(found[limit - 1].position) if len(found) > limit else None
+    return {"gradings": _with_corrections(records, [r.grading for r in found[:limit]]), "next_cursor": cursor}
+
+
+@router.get("/gradings/{grading_id}", responses={200: {"model": RecordedOut}, 404: {"model": Problem}}, response_class=Response)
 async def grading(parts: Parts, grading_id: str) -> Response:
-    """One grading as it was answered."""
-    return json_response((await _find(parts.records, grading_id)).to_json())
+    """One grading as it was answered, and its correction."""
+    found = await _find(parts.records, grading_id)
+    (shown,) = await asyncio.to_thread(_with_corrections, parts.records, [found])
+    return json_response(shown)
 
 
-_IMAGE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}}
+def _with_corrections(records: Records | None, shown: Sequence[Grading]) -> list[dict[str, Any]]:
+    corrections = records.corrections([one.id for one in shown]) if records else {}
+    return [{**one.to_json(), "correction": corrections.get(one.id)} for one in shown]
 
 
-@router.get("/gradings/{grading_id}/image", responses={**_IMAGE, 404: {"model": Problem}}, response_class=Response)
+_IMAGE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}},
+    404: {"model": Problem},
+    503: {"model": Problem},
+}
+
+
+@router.get("/gradings/{grading_id}/image", responses=_IMAGE, response_class=Response)
 async def image(parts: Parts, grading_id: str) -> Response:
     """The photograph, byte for byte as it was sent."""
     found = await _find(parts.records, grading_id)
@@ -96,15 +117,19 @@ async def _find(records: Records | None, grading_id: str) -> Grading:
     return found
 
 
-def _cursor(seq: int) -> str:
-    return base64.urlsafe_b64encode(str(seq).encode()).decode().rstrip("=")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _seq(cursor: str) -> int:
+def _cursor(position: Position) -> str:
+    micros = (position.received_at - _EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(f"{micros}.{position.seq}".encode()).decode().rstrip("=")
+
+
+def _position(cursor: str) -> Position:
     try:
-        seq = sequence_number(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii"))
-    except ValueError:
-        seq = None
-    if seq is None:
-        raise InvalidRequest(f"{cursor[:50]!r} is not a cursor: send `next_cursor` of the page before, or none.")
-    return seq
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        if (found := re.fullmatch(r"(\d{1,18})\.(\d{1,18})", text)) is not None:
+            return Position(_EPOCH + timedelta(microseconds=int(found[1])), int(found[2]))
+    except (ValueError, OverflowError):  # not base64, or later than the calendar goes
+        pass
+    raise InvalidRequest(f"{cursor[:50]!r} is not a cursor: send `next_cursor` of the page before, or none.")

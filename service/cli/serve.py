@@ -2,11 +2,14 @@
 
 import logging
 import os
+import resource
 import shutil
 import signal
 import socket
 import tempfile
-from typing import Annotated, Any, Final
+from asyncio import Protocol
+from functools import partial
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -27,6 +30,8 @@ GRACE_S: Final = 8
 """How long open requests may take to finish after a stop was asked for."""
 WORKER_ANSWERS_WITHIN_S: Final = 10
 """After that a worker counts as hung and is replaced. A small box that starts several at once needs its time."""
+FILES_BESIDE_CONNECTIONS: Final = 512
+"""The database, the model, photographs that are being written, the workers' pipes."""
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -77,10 +82,15 @@ def _run(settings: Settings) -> None:
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    from service.protocol import BoundedHttpProtocol
+    from service.protocol import BoundedHttpProtocol, Bounds
     from service.records.database import migrate, open_database
+    from service.security.door import require_somebody
+    from service.security.tls import certificate
 
     _require_address(settings)
+    tls = certificate(settings)
+    bounds = Bounds(settings.head_timeout_ms / 1e3, settings.max_connections)
+    _allow_files(settings.max_connections + FILES_BESIDE_CONNECTIONS)
     config = uvicorn.Config(
         "service.app:create_app",
         factory=True,
@@ -88,10 +98,17 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         access_log=False,
-        http=BoundedHttpProtocol,
+        http=cast("type[Protocol]", partial(BoundedHttpProtocol, bounds=bounds)),
+        ws="none",  # no route speaks it, and its protocol has bounds of its own
         log_config=LOGGING,
         timeout_graceful_shutdown=GRACE_S,
         timeout_worker_healthcheck=WORKER_ANSWERS_WITHIN_S,
+        server_header=False,
+        # on by default for a proxy on this machine: anybody here could then claim any address
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        ssl_certfile=tls and tls[0],
+        ssl_keyfile=tls and tls[1],
     )
     for name in sorted(os.environ):
         if name.startswith("SENKA_") and name.removeprefix("SENKA_").lower() not in Settings.model_fields:
@@ -100,7 +117,12 @@ def _run(settings: Settings) -> None:
         # Here, once: workers that start together must not migrate the same database at the same time.
         engine = open_database(settings.records_url)
         migrate(engine)
-        engine.dispose()
+        try:
+            require_somebody(settings, engine)
+        finally:
+            engine.dispose()
+    else:
+        require_somebody(settings, None)
     if settings.workers > 1:
         workers = Multiprocess(config, sockets=[config.bind_socket()])
         workers.run()
@@ -114,6 +136,14 @@ def _run(settings: Settings) -> None:
         failed = not server.started
     if failed:
         raise typer.Exit(1)
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the limit of open files to `wanted` where the system lets us; workers inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _require_address(settings: Settings) -> None:

@@ -67,6 +67,10 @@ class GreedyBatcher(Generic[Item, Result]):
 
         Raises Overloaded when the queue is full, Draining when the batcher is closing, or what `run` raised for this item.
         """
+        return await self.enqueue(item, expires)
+
+    def enqueue(self, item: Item, expires: float | None = None) -> asyncio.Future[Batched[Result]]:
+        """The same without waiting: the future has the result. Cancelling it before its batch begins drops the item."""
         if self._closing:
             raise Draining
         if len(self._queue) >= self._max_queue:
@@ -77,7 +81,7 @@ class GreedyBatcher(Generic[Item, Result]):
         self._queue.append(waiting)
         self._watch(len(self._queue), 0)
         self._arrived.set()
-        return await waiting.future
+        return waiting.future
 
     async def close(self) -> None:
         """Refuse new items, finish those accepted, then stop."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,10 @@ class Champion:
         self._refused: tuple[Version, int] | None = None
         self._follower: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
+        self._told: Serving | None = None
+        self._tell_failed = False
+        self.on_serving: Callable[[Serving], None] = lambda _: None
+        """Called in a thread once a model is in service; one that raises a SenkaError is called again later."""
 
     @property
     def current(self) -> Serving:
@@ -103,6 +108,20 @@ class Champion:
                 await self.refresh()
             except Exception:  # the repository may be unreadable for a moment; following must not end with it
                 log.exception("the model repository could not be read")
+            await self._tell()
+
+    async def _tell(self) -> None:
+        serving = self._serving
+        if serving is None or serving is self._told:
+            return
+        try:
+            await asyncio.to_thread(self.on_serving, serving)
+        except SenkaError as error:
+            if not self._tell_failed:
+                log.warning("that version %d is in service could not be noted yet: %s", serving.model.version.number, error)
+            self._tell_failed = True
+        else:
+            self._told, self._tell_failed = serving, False
 
     def _published(self) -> Version | None:
         try:
@@ -138,6 +157,7 @@ class Champion:
             retiring = asyncio.create_task(old.close())
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
+        await self._tell()
 
 
 def _changed_at(version: Version) -> int:

@@ -1,53 +1,32 @@
 """Gradings in and out of the database. No HTTP, no domain rules."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, Select, func, insert, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, Select, func, or_, select
 
-from models.grades import GRADES
-from service.errors import RecordsUnavailable
-from service.grading import Grading, ModelRef, Origin, rfc3339
+from service.grading import Grading, rfc3339
+from service.records.entry import Entry
+from service.records.figures import figures
+from service.records.filters import Filters
 from service.records.photographs import PhotographStore
-from service.records.tables import gradings
+from service.records.recorder import Recorder
+from service.records.rows import from_row
+from service.records.tables import corrections, grading_aliases, gradings, tallies
+from service.records.tallies import hour_of
+from service.records.transactions import reading
+
+__all__ = ["Entry", "Filters", "Position", "Recorded", "Records", "current_corrections", "page_query", "sequence_number"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A grading to be kept, with its photograph's bytes where those are kept too."""
+class Position:
+    """A place in the order of pages: when a grading was received, and its number where several were at once."""
 
-    grading: Grading
-    photograph: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which gradings; None is any. `since` is included, `until` is not."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    line: str | None = None
-    lot: str | None = None
-    grade: str | None = None
-    lane: str | None = None
-    max_confidence: float | None = None
-
-    def clauses(self) -> list[ColumnElement[bool]]:
-        c = gradings.c
-        clauses: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-            "since": lambda value: c.received_at >= value,
-            "until": lambda value: c.received_at < value,
-            "line": lambda value: c.line == value,
-            "lot": lambda value: c.lot == value,
-            "grade": lambda value: c.grade == value,
-            "lane": lambda value: c.lane == value,
-            "max_confidence": lambda value: c.confidence <= value,
-        }
-        given = ((clause, getattr(self, name)) for name, clause in clauses.items())
-        return [clause(value) for clause, value in given if value is not None]
+    received_at: datetime
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +35,10 @@ class Recorded:
 
     seq: int
     grading: Grading
+
+    @property
+    def position(self) -> Position:
+        return Position(self.grading.received_at, self.seq)
 
 
 def sequence_number(text: str) -> int | None:
@@ -66,123 +49,109 @@ def sequence_number(text: str) -> int | None:
 class Records:
     """The gradings of one database and their photographs. Every method blocks: call it from a thread."""
 
-    def __init__(self, engine: Engine, photographs: PhotographStore) -> None:
+    def __init__(self, engine: Engine, photographs: PhotographStore, recorder: Recorder | None = None) -> None:
+        """With no `recorder`, one without a journal writes."""
         self.engine = engine
         self.photographs = photographs
+        self.recorder = recorder or Recorder(engine, photographs)
 
-    def add(self, entries: Sequence[Entry]) -> list[None]:
-        """Keep all of them, in one commit: when this returns they survive a power cut.
-
-        A photograph is handed over before the row that names it, so that no row names one that never was.
-        """
-        for entry in entries:
-            if entry.photograph is not None and entry.grading.photograph is not None:
-                self.photographs.put(entry.grading.photograph, entry.photograph)
-        try:
-            with self.engine.begin() as connection:
-                connection.execute(insert(gradings), [_to_row(entry.grading) for entry in entries])
-        except OperationalError as error:  # locked for too long, full, or gone
-            raise RecordsUnavailable(str(error.orig)) from error
-        return [None] * len(entries)
+    def add(self, entries: Sequence[Entry]) -> list[Grading]:
+        """Put gradings on record: see Recorder.add."""
+        return self.recorder.add(entries)
 
     def get(self, grading_id: str) -> Grading | None:
-        with self.engine.connect() as connection:
+        """A grading by its id, or by an id that a repeated post of it was answered with."""
+        alias = select(grading_aliases.c.grading_id).where(grading_aliases.c.id == grading_id).scalar_subquery()
+        with reading(self.engine) as connection:
             row = connection.execute(select(gradings).where(gradings.c.id == grading_id)).first()
-        return _from_row(row) if row else None
+            if row is None:
+                row = connection.execute(select(gradings).where(gradings.c.id == alias)).first()
+        return from_row(row) if row else None
 
-    def page(self, filters: Filters, limit: int, before: int | None = None) -> list[Recorded]:
-        """Newest first, at most `limit`, all older than the sequence number `before`."""
-        query = select(gradings).where(*filters.clauses()).order_by(gradings.c.seq.desc()).limit(limit)
-        if before is not None:
-            query = query.where(gradings.c.seq < before)
-        return self._recorded(query)
+    def page(self, filters: Filters, limit: int, before: Position | None = None) -> list[Recorded]:
+        """Newest first by the time of reception, at most `limit`, all older than `before`."""
+        with reading(self.engine) as connection:
+            query = page_query(connection, filters, limit, before)
+            return [] if query is None else [Recorded(row.seq, from_row(row)) for row in connection.execute(query)]
 
     def after(self, seq: int, limit: int) -> list[Recorded]:
-        """Oldest first, at most `limit`, all newer than the sequence number."""
-        return self._recorded(select(gradings).where(gradings.c.seq > seq).order_by(gradings.c.seq).limit(limit))
+        """In the order of commits, at most `limit`, all newer than the sequence number."""
+        query = select(gradings).where(gradings.c.seq > seq).order_by(gradings.c.seq).limit(limit)
+        with reading(self.engine) as connection:
+            return [Recorded(row.seq, from_row(row)) for row in connection.execute(query)]
 
     def last_seq(self) -> int:
-        with self.engine.connect() as connection:
+        """The number of the newest commit's last grading; 0 of none."""
+        with reading(self.engine) as connection:
             return connection.execute(select(func.max(gradings.c.seq))).scalar() or 0
 
     def stats(self, filters: Filters, now: datetime | None = None) -> dict[str, Any]:
         """Counts, shares, confidence and the last minute's throughput by grade: the answer of `GET /v1/stats`."""
-        c, minute_ago = gradings.c, (now or datetime.now(UTC)) - timedelta(minutes=1)
-        recent = func.count().filter(c.received_at >= minute_ago)
-        manual = func.count().filter(c.lane == "manual")
-        columns = (func.count(), func.avg(c.confidence), recent, manual, func.min(c.received_at), func.max(c.received_at))
-        query = select(c.grade, *columns).where(*filters.clauses()).group_by(c.grade)
-        with self.engine.connect() as connection:
-            rows = {row[0]: row[1:] for row in connection.execute(query)}
-        total = sum(row[0] for row in rows.values())
-        graded = [row for grade, row in rows.items() if grade is not None]
-        seen = sum(row[0] for row in graded)
-        blank = (0, None, 0, 0, None, None)
+        with reading(self.engine) as connection:
+            return figures(connection, filters, now or datetime.now(UTC))
+
+    def corrections(self, grading_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The correction in effect of each grading that has one, as the HTTP contract has it: one query for a whole page."""
+        with reading(self.engine) as connection:
+            found = current_corrections(connection, grading_ids)
         return {
-            "total": total,
-            "manual": sum(row[3] for row in rows.values()),
-            "mean_confidence": sum(row[0] * row[1] for row in graded) / seen if seen else None,
-            "per_minute": sum(row[2] for row in rows.values()),
-            "first_received_at": rfc3339(min(row[4] for row in rows.values())) if rows else None,
-            "last_received_at": rfc3339(max(row[5] for row in rows.values())) if rows else None,
-            "grades": {
-                grade: {
-                    "count": row[0],
-                    "share": row[0] / total if total else 0.0,
-                    "mean_confidence": row[1],
-                    "per_minute": row[2],
-                }
-                for grade in GRADES
-                for row in [rows.get(grade, blank)]
-            },
+            grading_id: {"id": row.id, "grade": row.grade, "note": row.note, "by": row.by, "at": rfc3339(row.at)}
+            for grading_id, row in found.items()
         }
 
-    def _recorded(self, query: Select[Any]) -> list[Recorded]:
-        with self.engine.connect() as connection:
-            return [Recorded(row.seq, _from_row(row)) for row in connection.execute(query)]
+
+def page_query(connection: Connection, filters: Filters, limit: int, before: Position | None = None) -> Select[Any] | None:
+    """The statement of a page; None where the tallies say that nothing fits."""
+    c = gradings.c
+    narrowed = filters
+    if _needs_bounds(filters):
+        hours = _hours(connection, filters, limit, before)
+        if hours is None:
+            return None
+        narrowed = replace(filters, since=hours[0], until=hours[1])
+    # the index of (received_at, ...) passes over other grades and lanes without reading their rows; that of lines cannot
+    inside = filters.grade or filters.lane or filters.max_confidence is not None
+    query = select(gradings).where(*narrowed.clauses(opaque=("line", "camera") if inside else ()))
+    if before is not None:
+        older = or_(c.received_at < before.received_at, c.seq < before.seq)
+        query = query.where(c.received_at <= before.received_at, older)
+    return query.order_by(c.received_at.desc(), c.seq.desc()).limit(limit)
 
 
-def _to_row(grading: Grading) -> dict[str, Any]:
-    origin, model = grading.origin, grading.model
-    second = grading.runner_up or (None, None)
-    return {
-        "id": grading.id,
-        "received_at": grading.received_at,
-        "captured_at": origin.captured_at,
-        "camera": origin.camera,
-        "line": origin.line,
-        "lot": origin.lot,
-        "grade": grading.grade,
-        "confidence": grading.confidence,
-        "runner_up_grade": second[0],
-        "runner_up_probability": second[1],
-        "probabilities": grading.probabilities,
-        "lane": grading.lane,
-        "reasons": list(grading.reasons),
-        "measurement": grading.measurement,
-        "model_name": model.name,
-        "model_version": model.version,
-        "model_sha256": model.sha256,
-        "timing_ms": grading.timing_ms,
-        "batch_size": grading.batch_size,
-        "photograph": grading.photograph,
-    }
+def _needs_bounds(filters: Filters) -> bool:
+    """Whether no index alone leads to what fits. A line's or a lot's gradings are the range of an index, and so is everything."""
+    places = filters.places
+    return len(places.keys() - {"line", "lot"}) + len(places) > 1 and "" not in places.values()
 
 
-def _from_row(row: Row[Any]) -> Grading:
-    return Grading(
-        id=row.id,
-        received_at=row.received_at,
-        origin=Origin(row.camera, row.line, row.lot, row.captured_at),
-        model=ModelRef(row.model_name, row.model_version, row.model_sha256),
-        grade=row.grade,
-        confidence=row.confidence,
-        runner_up=(row.runner_up_grade, row.runner_up_probability) if row.runner_up_grade else None,
-        probabilities=row.probabilities,
-        lane=row.lane,
-        reasons=tuple(row.reasons),
-        timing_ms=row.timing_ms,
-        batch_size=row.batch_size,
-        measurement=row.measurement,
-        photograph=row.photograph,
-    )
+def _hours(connection: Connection, filters: Filters, limit: int, before: Position | None) -> tuple[datetime, datetime] | None:
+    """From which hour to which a page of what fits lies, so that no scan passes over weeks without any of it; None: nothing."""
+    c = tallies.c
+    until = min((at for at in (filters.until, before and before.received_at) if at), default=None)
+    query = select(c.hour, func.sum(c.count).label("n")).where(*filters.place_clauses(tallies))
+    if filters.since:
+        query = query.where(c.hour >= hour_of(filters.since))
+    if until:
+        query = query.where(c.hour <= until)
+    newest = oldest = None
+    found = 0
+    for row in connection.execute(query.group_by(c.hour).order_by(c.hour.desc())):
+        newest, oldest = newest or row.hour, row.hour
+        # what an hour that the page begins in holds is not all on the page; nor is what is surer than asked for
+        if filters.max_confidence is None and not (until and row.hour == hour_of(until)):
+            found += int(row.n)
+        if found >= limit:
+            break
+    if newest is None or oldest is None:
+        return None
+    since, end = oldest, newest + timedelta(hours=1)
+    return max(since, filters.since or since), min(end, filters.until or end)
+
+
+def current_corrections(connection: Connection, grading_ids: Sequence[str]) -> dict[str, Any]:
+    """By grading: the row of its newest correction that was not undone, with id, grade, note, by and at."""
+    if not grading_ids:
+        return {}
+    c = corrections.c
+    query = select(c.id, c.grading_id, c.grade, c.note, c.by, c.at).where(c.grading_id.in_(grading_ids), c.undone_at.is_(None))
+    return {row.grading_id: row for row in connection.execute(query.order_by(c.at, c.id))}  # of several the last one stays

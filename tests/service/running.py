@@ -31,7 +31,7 @@ async def run_service(settings: Settings) -> AsyncIterator[Running]:
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://senka") as client:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield Running(app, client)
 
 

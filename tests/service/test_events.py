@@ -310,3 +310,26 @@ async def test_a_last_event_id_that_is_no_number_of_ours_is_ignored(service: Ser
 
 def page_model(running: Running) -> str:
     return running.context.champion.current.ref.sha256
+
+
+@pytest.mark.usefixtures("champion")
+async def test_alarms_that_open_close_or_are_acknowledged_show(service: Service) -> None:
+    async with service() as running:
+        alarms = running.context.alarms
+        alarms.raise_("clock_jumped", "by a year")
+        await until(alarms.flush)
+        async with watching(running) as page:
+            name, first, _ = await page.next("alarm")
+            assert (name, first["name"], first["until"]) == ("alarm", "clock_jumped", None)
+            alarms.raise_("disk_low", "little")
+            while (await page.next("alarm"))[1]["name"] != "disk_low":
+                pass
+            await running.client.post(f"/v1/alarms/{first['id']}/acknowledge")
+            while (seen := (await page.next("alarm"))[1])["acknowledged_by"] is None:
+                pass
+            assert (seen["id"], seen["acknowledged_by"]) == (first["id"], "local")
+            alarms.clear("disk_low")
+            while (over := (await page.next("alarm"))[1])["until"] is None:
+                pass
+            assert over["name"] == "disk_low"
+        alarms.clear("clock_jumped")

@@ -326,15 +326,15 @@ async def test_a_camera_that_hangs_up_while_its_grading_is_kept_undoes_nothing(
         records = running.context.records
         assert records is not None
         gate, keeping = threading.Event(), threading.Event()
-        recorder = running.context.pipeline._recorder
-        assert recorder is not None
+        recording = running.context.pipeline._recording
+        assert recording is not None
 
         def slow(entries: Any) -> Any:
             keeping.set()
             assert gate.wait(20)
             return records.add(entries)
 
-        monkeypatch.setattr(recorder, "_run", slow)
+        monkeypatch.setattr(recording._batcher, "_run", slow)
         gone = asyncio.create_task(running.context.pipeline.grade(picture(1)))
         await until(keeping.is_set)
         stays = asyncio.create_task(running.context.pipeline.grade(picture(2)))

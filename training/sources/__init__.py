@@ -4,15 +4,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from models.archives import is_zip
 from models.errors import DataError, UnknownSource
-from training.sources import cucumber9, folders, mnist, safe_tar
+from training.sources import cucumber9, folders, mnist, safe_tar, zipped
 from training.sources.samples import LabelledSet, Sample, Split
 
 __all__ = ["LabelledSet", "Sample", "Split", "load", "load_all"]
 
 KINDS: Final = (
     "a CUCUMBER-9 archive (.tar.gz) or folder (data_batch_*, test_batch)",
-    "a labelled batch (a folder with manifest.csv and images)",
+    "a labelled batch (a folder or .zip with manifest.csv and images)",
     "a folder with one sub-folder per grade",
     "a folder of MNIST IDX files (*-images-idx3-ubyte[.gz] and labels)",
 )
@@ -46,7 +47,9 @@ def _reader(path: Path) -> Callable[[Split], LabelledSet]:
     if path.is_file():
         if safe_tar.is_tar(path):
             return lambda split: cucumber9.read(path, split)
-        raise _unknown(path, "is a file, but no .tar or .tar.gz archive")
+        if is_zip(path):
+            return lambda _: zipped.read_batch(path)
+        raise _unknown(path, "is a file, but no .tar, .tar.gz or .zip archive")
     if folders.is_batch(path):
         return lambda _: folders.read_batch(path)
     if cucumber9.is_batch_folder(path):

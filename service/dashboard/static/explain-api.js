@@ -1,5 +1,6 @@
 // The explaining pages' way to the service: answers, or problems that can be read out.
 
+import { csrfHeaders, recognised } from "./session.js";
 import { words } from "./explain-words.js";
 
 export const root = document.documentElement.dataset.root;
@@ -21,12 +22,16 @@ export async function fetchAnswer(path, { signal = null, method = "GET", accept 
   const late = AbortSignal.timeout(ANSWER_MS);
   let answer;
   try {
-    answer = await fetch(root + path, { method, headers: { Accept: accept }, signal: signal ? AbortSignal.any([signal, late]) : late });
+    answer = await fetch(root + path, {
+      method,
+      headers: { Accept: accept, ...(method === "GET" ? {} : csrfHeaders()) },
+      signal: signal ? AbortSignal.any([signal, late]) : late,
+    });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem(error.name === "TimeoutError" ? 504 : 0);
   }
-  if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => null), answer.headers.get("Retry-After"));
+  if (!recognised(answer).ok) throw new Problem(answer.status, await answer.json().catch(() => null), answer.headers.get("Retry-After"));
   return answer;
 }
 

@@ -1,6 +1,8 @@
 // The page's only way to the service: events as they come, the full state after each (re)connection, and a pulse that
 // notices what an event stream cannot. Nothing is queued here, so a slow tablet falls behind by nothing.
 
+import { recognised } from "./session.js";
+
 const PULSE_MS = 5_000;
 const PULSE_LOST_MS = 2_000; // while the line is away, look more often: the answer is one small reply
 const ANSWER_MS = 4_000; // no answer for so long counts as none
@@ -36,7 +38,7 @@ export function openFeed(root, latest, on) {
   }
 
   async function ask(path) {
-    const answer = await fetch(root + path, { signal: AbortSignal.timeout(ANSWER_MS), cache: "no-store" });
+    const answer = recognised(await fetch(root + path, { signal: AbortSignal.timeout(ANSWER_MS), cache: "no-store" }));
     return { ok: answer.ok, status: answer.status, date: answer.headers.get("Date"), body: await answer.json().catch(() => null) };
   }
 

@@ -1,5 +1,7 @@
 // What the teaching pages ask the service for. A refusal becomes an Error whose message is the service's own sentence.
 
+import { csrfHeaders, recognised } from "./session.js";
+
 const root = document.documentElement.dataset.root;
 
 const addressOf = (path) => `${root}${path}`;
@@ -7,7 +9,7 @@ const addressOf = (path) => `${root}${path}`;
 async function answer(path, options) {
   let response;
   try {
-    response = await fetch(addressOf(path), options);
+    response = recognised(await fetch(addressOf(path), options));
   } catch {
     throw new Error("The grading computer does not answer. Is it switched on, and its cable in?");
   }
@@ -37,14 +39,14 @@ export async function gradingsOf(sha256) {
 export async function explain(method, photograph, query = {}) {
   const asked = new URLSearchParams({ method, ...query });
   if (photograph?.grading) asked.set("grading_id", photograph.grading.id);
-  const headers = { Accept: "application/json" };
+  const headers = { Accept: "application/json", ...csrfHeaders() };
   if (photograph?.blob) headers["Content-Type"] = photograph.blob.type || "application/octet-stream";
   return answer(`/v1/explain?${asked}`, { method: "POST", headers, body: photograph?.blob ?? undefined });
 }
 
 /** A photograph's own bytes. */
 export async function bytesOf(path) {
-  const response = await fetch(path);
+  const response = recognised(await fetch(path));
   if (!response.ok) throw new Error("The photograph is no longer kept.");
   return response.blob();
 }

@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event, insert
 
 from models.grades import GRADES
 from service.grading import rfc3339
 from service.records.repository import Entry
-from service.schemas import GradingOut, GradingsPage, Stats
+from service.records.tables import corrections
+from service.schemas import GradingsPage, RecordedOut, Stats
 from tests.service.gradings import NOON, grading
 from tests.service.pictures import FORMATS, picture
 from tests.service.running import Running
@@ -26,8 +28,8 @@ MEDIA = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "bmp": 
 async def six(service: Service) -> AsyncIterator[tuple[Running, dict[str, str]]]:
     """A service without a model and six gradings on record; letters by id."""
     made = {
-        "a": grading(1, "M", line="1"),
-        "b": grading(2, "L", 0.9, lot="X", line="2"),
+        "a": grading(1, "M", line="1", camera="top"),
+        "b": grading(2, "L", 0.9, lot="X", line="2", camera="top"),
         "c": grading(3, "M", line="1", lot="X"),
         "d": grading(4, "L", 0.4),
         "e": grading(5, None),
@@ -67,6 +69,8 @@ def at(seconds: int) -> str:
         ("max_confidence=0", ""),
         ("line=1&lot=X", "c"),
         ("line=nowhere", ""),
+        ("camera=top", "ba"),
+        ("camera=top&grade=L", "b"),
         ("limit=2", "fe"),
     ],
 )
@@ -78,7 +82,8 @@ async def test_a_grading_is_answered_as_it_is_listed(six: tuple[Running, dict[st
     running, names = six
     listed = (await running.client.get("/v1/gradings")).json()["gradings"]
     for one in listed:
-        GradingOut.model_validate(one)
+        RecordedOut.model_validate(one)
+        assert one["correction"] is None
         assert (await running.client.get(f"/v1/gradings/{one['id']}")).json() == one
     assert len(listed) == len(names)
 
@@ -113,7 +118,19 @@ def encoded(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "!!", "%C3%A9", encoded("x"), encoded("-1"), encoded("9" * 30), encoded("9" * 6000), encoded(" 1")]
+    "cursor",
+    [
+        "x",
+        "!!",
+        "%C3%A9",
+        encoded("x"),
+        encoded("-1"),
+        encoded("9" * 30),
+        encoded("9" * 6000),
+        encoded(" 1"),
+        encoded("1.-1"),
+        encoded("9" * 18 + ".1"),
+    ],
 )
 async def test_a_cursor_that_is_none_is_refused(six: tuple[Running, dict[str, str]], cursor: str) -> None:
     running, _ = six
@@ -147,6 +164,35 @@ async def test_a_wrong_filter_is_named(six: tuple[Running, dict[str, str]], quer
         response = await running.client.get(f"/v1/{path}?{query}")
         assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
         assert named in response.json()["detail"]
+
+
+async def test_a_correction_is_shown_until_it_is_undone(six: tuple[Running, dict[str, str]]) -> None:
+    running, names = six
+    ids = {letter: grading_id for grading_id, letter in names.items()}
+    made = {"grading_id": ids["b"], "by": "kato", "undone_at": None}
+    rows = [
+        {**made, "id": "1", "grade": "S", "note": "too short", "at": NOON},
+        {**made, "id": "2", "grade": "not_a_cucumber", "note": None, "at": NOON + timedelta(seconds=1)},
+        {**made, "id": "3", "grade": "C", "note": None, "at": NOON + timedelta(seconds=2), "undone_at": NOON},
+    ]
+    engine = running.context.records.engine  # type: ignore[union-attr]
+    with engine.begin() as connection:
+        connection.execute(insert(corrections), rows)
+    shown = {"id": "2", "grade": "not_a_cucumber", "note": None, "by": "kato", "at": "2026-11-23T12:00:01.000Z"}
+    listed = (await running.client.get("/v1/gradings")).json()
+    GradingsPage.model_validate(listed)
+    assert {names[one["id"]]: one["correction"] for one in listed["gradings"]} == {**dict.fromkeys("abcdef"), "b": shown}
+    assert (await running.client.get(f"/v1/gradings/{ids['b']}")).json()["correction"] == shown
+
+
+async def test_a_page_takes_one_query_for_all_its_corrections(six: tuple[Running, dict[str, str]]) -> None:
+    running, _ = six
+    engine = running.context.records.engine  # type: ignore[union-attr]
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda connection, cursor, statement, *rest: asked.append(statement))
+    await running.client.get("/v1/gradings")
+    assert len([statement for statement in asked if "FROM corrections" in statement]) == 1
+    assert len([statement for statement in asked if "FROM gradings" in statement]) == 1
 
 
 async def test_an_unknown_grade_is_told_the_valid_ones(six: tuple[Running, dict[str, str]]) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from models.errors import ModelCorrupt
 from models.repository import ModelRepository
-from service.errors import Draining, ModelNotReady
+from service.errors import Draining, ModelNotReady, RecordsUnavailable
 from service.inference import reload
-from service.inference.reload import Champion
+from service.inference.reload import Champion, Serving
 from service.settings import Settings
 from tests.service.models import make_model
 from tests.service.running import until
@@ -173,6 +173,32 @@ async def test_stopping_finishes_what_was_accepted(home: Path, publish: Publish)
         accepted = [asyncio.create_task(champion.current.batcher.submit(blank())) for _ in range(30)]
         await asyncio.sleep(0)
     assert len(await asyncio.gather(*accepted)) == 30
+
+
+async def test_whoever_wants_to_know_which_model_serves_is_told_until_it_is_noted(
+    home: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reload, "POLL_S", 0.01)
+    publish(1)
+    noted: list[int] = []
+    away = 3
+
+    def note(serving: Serving) -> None:
+        nonlocal away
+        away -= 1
+        if away > 0:
+            raise RecordsUnavailable("the database is away")
+        noted.append(serving.ref.version)
+
+    champion = Champion(Settings(home=home, providers="cpu", max_batch=4))
+    champion.on_serving = note
+    await champion.start()
+    assert champion.ready, "a record that cannot be made delays no model"
+    await until(lambda: noted == [1])
+    publish(2)
+    await until(lambda: noted == [1, 2])
+    await champion.stop()
+    assert caplog.text.count("could not be noted") == 1
 
 
 def _corrupt(repository: ModelRepository, number: int) -> bytes:

@@ -10,8 +10,9 @@ import pytest
 from service.errors import RecordsUnavailable
 from service.records import database
 from service.records.database import migrate, open_database
+from service.records.entry import Entry
 from service.records.photographs import PhotographStore
-from service.records.repository import Entry, Filters, Records
+from service.records.repository import Filters, Records
 from tests.service.gradings import grading
 
 MIGRATE = "import sys; from service.records.database import *; migrate(open_database(sys.argv[1]))"

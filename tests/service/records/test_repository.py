@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import event, insert, text
 
 from models.grades import GRADES
+from service.grading import Grading
 from service.inference.batcher import GreedyBatcher
-from service.records.repository import Entry, Filters, Records, sequence_number
+from service.records.repository import Entry, Filters, Position, Records, sequence_number
+from service.records.tables import grading_aliases
 from service.schemas import Stats
 from tests.service.gradings import NOON, grading
 
@@ -67,6 +68,8 @@ FILTERS = [
     (Filters(max_confidence=0.75), "acdf"),
     (Filters(max_confidence=0.4), "d"),
     (Filters(line="1", lot="X"), "c"),
+    (Filters(camera="top"), "ab"),
+    (Filters(camera="top", grade="L", max_confidence=0.95), "b"),
     (Filters(line="no such line"), ""),
 ]
 
@@ -75,8 +78,8 @@ FILTERS = [
 def six(records: Records) -> dict[str, str]:
     """Six gradings, one second apart; letter by id."""
     made = {
-        "a": grading(1, "M", line="1"),
-        "b": grading(2, "L", 0.9, lot="X", line="2"),
+        "a": grading(1, "M", line="1", camera="top"),
+        "b": grading(2, "L", 0.9, lot="X", line="2", camera="top"),
         "c": grading(3, "M", line="1", lot="X"),
         "d": grading(4, "L", 0.4),
         "e": grading(5, None),
@@ -96,8 +99,8 @@ def test_filters(records: Records, six: dict[str, str], filters: Filters, expect
 def test_a_page_is_the_newest_and_the_next_one_goes_on(records: Records, six: dict[str, str]) -> None:
     first = records.page(Filters(), 4)
     assert [six[r.grading.id] for r in first] == ["f", "e", "d", "c"]
-    assert [six[r.grading.id] for r in records.page(Filters(), 4, first[-1].seq)] == ["b", "a"]
-    assert records.page(Filters(), 4, 1) == []
+    assert [six[r.grading.id] for r in records.page(Filters(), 4, first[-1].position)] == ["b", "a"]
+    assert records.page(Filters(), 4, Position(NOON, 1)) == []
 
 
 def test_pages_show_everything_once_while_new_ones_arrive(records: Records) -> None:
@@ -107,10 +110,29 @@ def test_pages_show_everything_once_while_new_ones_arrive(records: Records) -> N
     before = None
     while page := records.page(Filters(), 4, before):
         seen += [r.grading.id for r in page]
-        before = page[-1].seq
+        before = page[-1].position
         keep(records, grading(100), grading(101))
     assert len(seen) == 25
     assert set(seen) == there
+
+
+def test_an_alias_leads_to_the_grading_that_counts(records: Records) -> None:
+    one = grading(1)
+    keep(records, one)
+    with records.engine.begin() as connection:
+        connection.execute(insert(grading_aliases), {"id": "answered while away", "grading_id": one.id})
+    assert records.get("answered while away") == one
+
+
+def test_pages_are_in_the_order_of_reception_and_then_of_numbers(records: Records) -> None:
+    made = [grading(5), grading(3), grading(5), grading(4), grading(5)]
+    keep(records, *made)
+    seen: list[str] = []
+    before = None
+    while page := records.page(Filters(), 1, before):
+        seen.append(page[0].grading.id)
+        before = page[0].position
+    assert seen == [made[place].id for place in (4, 2, 0, 3, 1)]
 
 
 def test_after_gives_what_came_since_oldest_first(records: Records, six: dict[str, str]) -> None:
@@ -156,32 +178,19 @@ def test_a_photograph_is_kept_before_the_row_that_names_it(records: Records, mon
     assert records.photographs.get(key) == (b"jpeg", "image/jpeg")
 
 
-def test_all_of_a_batch_or_none(records: Records) -> None:
+def test_a_grading_that_is_on_record_is_not_kept_again(records: Records) -> None:
     twin = grading(1)
     keep(records, twin)
-    with pytest.raises(IntegrityError):
-        keep(records, grading(2), twin, grading(3))
-    assert records.last_seq() == 1
-
-
-@pytest.mark.anyio
-async def test_one_that_cannot_be_kept_takes_no_neighbour_with_it(records: Records) -> None:
-    twin = grading(1)
-    keep(records, twin)
-    recorder = GreedyBatcher[Entry, None](records.add, 128, 1000)
-    neighbours = [grading(n) for n in range(2, 12)]
-    order = [*neighbours[:5], twin, *neighbours[5:]]
-    outcomes = await asyncio.gather(*(recorder.submit(Entry(one)) for one in order), return_exceptions=True)
-    await recorder.close()
-    assert [isinstance(outcome, IntegrityError) for outcome in outcomes] == [one is twin for one in order]
-    assert all(records.get(one.id) for one in neighbours)
+    second, third = grading(2), grading(3)
+    keep(records, second, twin, third)
+    assert [found.grading.id for found in records.page(Filters(), 10)] == [third.id, second.id, twin.id]
 
 
 @pytest.mark.anyio
 async def test_many_share_a_commit(records: Records) -> None:
     commits: list[int] = []
     event.listen(records.engine, "commit", lambda connection: commits.append(1))
-    recorder = GreedyBatcher[Entry, None](records.add, 128, 1000)
+    recorder = GreedyBatcher[Entry, Grading](records.add, 128, 1000)
     made = [grading(n) for n in range(200)]
     await asyncio.gather(*(recorder.submit(Entry(one)) for one in made))
     await recorder.close()

@@ -4,9 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.errors import DataError, UnknownSource
+from models.errors import DataError, InvalidBatch, UnknownSource, UnsafeFile
 from models.labelled import LabelledImage, write_manifest
 from tests.training.sources.archives import batch, write_idx, write_png, write_tar
+from tests.zips import write_zip
 from training.sources import KINDS, load, load_all
 
 
@@ -51,6 +52,22 @@ class TestKinds:
         assert len(load(tmp_path / "folder", split)) == 1
         assert len(load(write_batch(tmp_path / "batch"), split)) == 1
 
+    @pytest.mark.parametrize("top", ["", "packed along/"])
+    def test_a_batch_in_a_zip(self, tmp_path: Path, top: str) -> None:
+        folder = write_batch(tmp_path / "batch")
+        members = {f"{top}{file.name}": file.read_bytes() for file in folder.iterdir()}
+        archive = write_zip(tmp_path / "monday.zip", members)
+        found = load(archive)
+        assert (found.name, [(sample.name, sample.grade) for sample in found.samples]) == ("monday", [("a.png", "L")])
+        assert found.samples[0].digest() == load(folder).samples[0].digest()
+        assert load(archive).samples[0].path == found.samples[0].path  # unpacked once
+
+    def test_a_zip_that_is_no_batch_or_unsafe(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidBatch, match=r"no manifest\.csv at the top"):
+            load(write_zip(tmp_path / "a.zip", {"a.png": b""}))
+        with pytest.raises(UnsafeFile, match="leads out"):
+            load(write_zip(tmp_path / "b.zip", {"../manifest.csv": b"path,grade"}))
+
     def test_a_manifest_counts_more_than_folders(self, tmp_path: Path) -> None:
         write_png(tmp_path / "L" / "a.png")
         write_png(tmp_path / "L" / "b.png")
@@ -78,7 +95,7 @@ class TestUnknown:
 
     def test_file_of_something_else(self, tmp_path: Path) -> None:
         (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
-        self.check(tmp_path / "photo.jpg", "no .tar or .tar.gz archive")
+        self.check(tmp_path / "photo.jpg", "no .tar, .tar.gz or .zip archive")
 
 
 class TestLoadAll:

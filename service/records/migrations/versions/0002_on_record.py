@@ -13,6 +13,7 @@ depends_on = None
 
 SEQUENCE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime(timezone=True)
+REORDERED = ("ix_gradings_received_at", "ix_gradings_lot", "ix_gradings_line")
 
 
 def upgrade() -> None:
@@ -152,13 +153,37 @@ def upgrade() -> None:
         sa.Column("hour", MOMENT, nullable=False),
         sa.Column("line", sa.String(100), nullable=False),
         sa.Column("lot", sa.String(100), nullable=False),
+        sa.Column("camera", sa.String(100), nullable=False),
         sa.Column("grade", sa.String(2), nullable=False),
         sa.Column("lane", sa.String(16), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("confidence_sum", sa.Float(), nullable=False),
         sa.Column("first_received_at", MOMENT, nullable=False),
         sa.Column("last_received_at", MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("hour", "line", "lot", "grade", "lane"),
+        sa.PrimaryKeyConstraint("hour", "line", "lot", "camera", "grade", "lane"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "confidence_tallies",
+        sa.Column("grade", sa.String(2), nullable=False),
+        sa.Column("day", MOMENT, nullable=False),
+        sa.Column("line", sa.String(100), nullable=False),
+        sa.Column("lot", sa.String(100), nullable=False),
+        sa.Column("camera", sa.String(100), nullable=False),
+        sa.Column("lane", sa.String(16), nullable=False),
+        sa.Column("band", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("confidence_sum", sa.Float(), nullable=False),
+        sa.Column("first_received_at", MOMENT, nullable=False),
+        sa.Column("last_received_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("grade", "day", "line", "lot", "camera", "lane", "band"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "tally_marks",
+        sa.Column("name", sa.String(32), nullable=False),
+        sa.Column("seq", SEQUENCE, autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
         "users",
@@ -229,6 +254,13 @@ def upgrade() -> None:
     op.add_column("gradings", sa.Column("idempotency_key", sa.String(300)))
     op.add_column("gradings", sa.Column("body_sha256", sa.String(64)))
     op.add_column("gradings", sa.Column("key_id", sa.String(36)))
+    for name in REORDERED:
+        op.drop_index(name, "gradings")
+    op.create_index("ix_gradings_received_at", "gradings", ["received_at", "seq", "confidence", "grade", "lane"])
+    op.create_index("ix_gradings_lot", "gradings", ["lot", "received_at", "seq"])
+    op.create_index("ix_gradings_line", "gradings", ["line", "received_at", "seq"])
+    _count_what_is_there()
+    _enter_names()
     op.create_index("ix_gradings_idempotency_key", "gradings", ["idempotency_key"], unique=True)
     op.create_index(
         "ix_gradings_kept",
@@ -255,6 +287,41 @@ def upgrade() -> None:
         )
 
 
+def _count_what_is_there() -> None:
+    """Tallies of the gradings of the revision before."""
+    sqlite = op.get_bind().dialect.name == "sqlite"
+    hour = "substr(received_at, 1, 13) || ':00:00.000000'" if sqlite else "date_trunc('hour', received_at, 'UTC')"
+    day = "substr(received_at, 1, 10) || ' 00:00:00.000000'" if sqlite else "date_trunc('day', received_at, 'UTC')"
+    places = "COALESCE(line, ''), COALESCE(lot, ''), COALESCE(camera, '')"
+    figures = "COUNT(*), COALESCE(SUM(confidence), 0.0), MIN(received_at), MAX(received_at)"
+    near = "CAST(confidence * 100 AS INTEGER)"  # cut off on one, rounded on the other
+    bands = (f"WHEN confidence <= ({near} + {step}) / CAST(100 AS FLOAT) THEN {near} + {step}" for step in (-1, 0, 1))
+    band = f"CASE {' '.join(bands)} ELSE {near} + 2 END"
+    op.execute(
+        f"INSERT INTO tallies SELECT {hour}, {places}, COALESCE(grade, ''), lane, {figures} "  # noqa: S608 - nothing that anybody sent is in it
+        "FROM gradings GROUP BY 1, 2, 3, 4, 5, 6"
+    )
+    op.execute(
+        f"INSERT INTO confidence_tallies SELECT COALESCE(grade, ''), {day}, {places}, lane, {band}, {figures} "  # noqa: S608
+        "FROM gradings WHERE confidence IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, 7"
+    )
+    op.execute("INSERT INTO tally_marks SELECT 'confidence_tallies', COALESCE(MAX(seq), 0) FROM gradings")
+
+
+def _enter_names() -> None:
+    """The names that gradings carry, as the recorder enters them from now on: the first ten thousand of each kind."""
+    first = "MIN(first_received_at)"
+    for table, name, columns, values in (
+        ("cameras", "camera", "name, line, created_at", f"camera, NULLIF(MAX(line), ''), {first}"),
+        ("lines", "line", "name, created_at", f"line, {first}"),
+        ("lots", "lot", "name, created_at", f"lot, {first}"),
+    ):
+        op.execute(
+            f"INSERT INTO {table} ({columns}) SELECT {values} FROM tallies WHERE {name} <> '' "  # noqa: S608
+            f"GROUP BY {name} ORDER BY {first} LIMIT 10000"
+        )
+
+
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TRIGGER audit_no_update")
@@ -267,6 +334,8 @@ def downgrade() -> None:
     op.drop_table("sessions")
     op.drop_table("users")
     op.drop_table("tallies")
+    op.drop_table("confidence_tallies")
+    op.drop_table("tally_marks")
     op.drop_table("profiles")
     op.drop_table("photograph_shares")
     op.drop_table("models")
@@ -282,6 +351,11 @@ def downgrade() -> None:
     op.drop_table("alarms")
     op.drop_index("ix_gradings_idempotency_key", "gradings")
     op.drop_index("ix_gradings_kept", "gradings")
+    for name in REORDERED:
+        op.drop_index(name, "gradings")
+    op.create_index("ix_gradings_received_at", "gradings", ["received_at"])
+    op.create_index("ix_gradings_lot", "gradings", ["lot", "received_at"])
+    op.create_index("ix_gradings_line", "gradings", ["line", "received_at"])
     op.drop_column("gradings", "key_id")
     op.drop_column("gradings", "body_sha256")
     op.drop_column("gradings", "idempotency_key")

@@ -1,0 +1,36 @@
+// Who is logged in on this page. Nobody has to be on the machine itself: then there is no cookie and nothing shows.
+
+const root = document.documentElement.dataset.root;
+
+const csrfToken = () => document.cookie.match(/(?:^|; )(?:__Host-)?senka_csrf=([^;]*)/)?.[1] ?? null;
+
+/** Headers of a request that changes something: with them the service knows that a page of its own sent it. */
+export function csrfHeaders() {
+  const token = csrfToken();
+  return token ? { "X-CSRF-Token": token } : {};
+}
+
+/** The answer, or the way to the login when the service no longer knows who asks. */
+export function recognised(answer) {
+  if (answer.status === 401) location.assign(`${root}/login?next=${encodeURIComponent(location.pathname.slice(root.length) + location.search)}`);
+  return answer;
+}
+
+async function show(person) {
+  const answer = await fetch(`${root}/v1/session`, { cache: "no-store" });
+  if (!answer.ok) return;
+  const { kind, name } = await answer.json();
+  if (kind !== "user") return;
+  const { arrived } = await import("./names.js"); // only where somebody is logged in: most pages go without
+  arrived(name);
+  person.querySelector(".person-name").textContent = name;
+  person.querySelector("button").addEventListener("click", async () => {
+    await fetch(`${root}/logout`, { method: "POST", headers: csrfHeaders() });
+    location.assign(`${root}/login`);
+  });
+  person.hidden = false;
+}
+
+const person = document.getElementById("person");
+// an answer that does not come leaves the page as it is: only the name is missing
+if (person && csrfToken()) show(person).catch(() => {});

@@ -1,0 +1,52 @@
+"""Which gradings: the filters that pages, figures and exports share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, Table, func
+
+from service.records.tables import gradings
+
+PLACES: Final = ("line", "lot", "camera", "grade", "lane")
+"""The filters that are equal to a column, of gradings and of their tallies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which gradings; None is any. `since` is included, `until` is not."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    line: str | None = None
+    lot: str | None = None
+    camera: str | None = None
+    grade: str | None = None
+    lane: str | None = None
+    max_confidence: float | None = None
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The given ones of PLACES."""
+        given = ((name, getattr(self, name)) for name in PLACES)
+        return {name: value for name, value in given if value is not None}
+
+    def clauses(self, opaque: Sequence[str] = ()) -> list[ColumnElement[bool]]:
+        """What a row of `gradings` must fulfil; the columns named by `opaque` so that no index of theirs is taken for it.
+
+        The databases know too little of the gradings to see which index is the narrow one.
+        """
+        c = {name: func.coalesce(column, column) if name in opaque else column for name, column in gradings.c.items()}
+        clauses = [c[name] == value for name, value in self.places.items()]
+        if self.since is not None:
+            clauses.append(c["received_at"] >= self.since)
+        if self.until is not None:
+            clauses.append(c["received_at"] < self.until)
+        if self.max_confidence is not None:
+            clauses.append(c["confidence"] <= self.max_confidence)
+        return clauses
+
+    def place_clauses(self, table: Table) -> list[ColumnElement[bool]]:
+        """What a row of tallies must fulfil, but for its time and confidence."""
+        return [table.c[name] == value for name, value in self.places.items()]
