@@ -73,17 +73,24 @@ class ModelCard(BaseModel):
 
 def card_of(session: ort.InferenceSession) -> ModelCard:
     """The card inside a loaded ONNX model. Raises InvalidCard, also when the graph does not fit the card."""
+    try:
+        card = _written_card(session)
+        _require_graph(session, card)
+    except UnicodeDecodeError as error:  # ONNX Runtime runs graphs with such names, and stumbles when asked for them
+        raise InvalidCard(f"The ONNX file has names or metadata that are no UTF-8 ({error.reason}). Export it again.") from error
+    return card
+
+
+def _written_card(session: ort.InferenceSession) -> ModelCard:
     text = session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
     if text is None:
         raise InvalidCard(f"The ONNX file carries no model card ({CARD_KEY}). Export it with `senka export`.")
     try:
-        card = ModelCard.model_validate_json(text)
+        return ModelCard.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or CARD_KEY
         raise InvalidCard(f"The model card is not valid: {where}: {first['msg']}. Export the model again.") from error
-    _require_graph(session, card)
-    return card
 
 
 def _require_graph(session: ort.InferenceSession, card: ModelCard) -> None:
@@ -91,14 +98,21 @@ def _require_graph(session: ort.InferenceSession, card: ModelCard) -> None:
 
     What else it gives must be `cam` and `embedding`, both or one, in this order.
     """
-    output, *further = session.get_outputs()
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or not outputs:
+        raise InvalidCard(
+            f"The graph has {len(inputs)} inputs and {len(outputs)} outputs; the card expects one input, 'image', and 'logits'."
+        )
+    output, *further = outputs
     grades = len(card.grades)
+    if output.type != "tensor(float)":
+        raise InvalidCard(f"The first output {output.name!r} is {output.type}; the card expects tensor(float).")
     if output.name != LOGITS or len(output.shape) != 2 or output.shape[1] != grades:
         raise InvalidCard(
             f"The first output is {output.name!r} of shape {_words(output.shape)}; the card expects 'logits' for {grades} grades."
         )
     _require_further([(out.name, out.type, out.shape) for out in further], grades)
-    spec, image = card.preprocess, session.get_inputs()[0]
+    spec, image = card.preprocess, inputs[0]
     layouts = {"tensor(uint8)": (spec.height, spec.width, 3), "tensor(float)": (3, spec.height, spec.width)}
     batch, *sides = image.shape or [None]
     wanted = layouts.get(image.type, ())

@@ -8,6 +8,7 @@ import onnxruntime as ort
 
 from models.errors import InvalidCard
 from models.imaging import Pixels
+from models.safe_onnx import require_safe
 
 INPUT: Final = "image"
 LOGITS: Final = "logits"
@@ -20,7 +21,10 @@ EMBEDDING: Final = "embedding"
 def open_session(
     model: bytes, options: ort.SessionOptions | None = None, providers: list[str] | None = None
 ) -> ort.InferenceSession:
-    """Bytes of an ONNX file -> session. Raises InvalidCard when ONNX Runtime cannot read them."""
+    """Bytes of an ONNX file -> session. Raises InvalidCard where they ask for more than a network needs, or cannot be read."""
+    require_safe(model)
+    options = options or ort.SessionOptions()
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # not ONNX Runtime's own, which nobody looked at
     try:
         return ort.InferenceSession(model, options, providers=providers or ["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no base class but this one

@@ -17,6 +17,7 @@ from service import errors
 from service.api import alarms as alarms_api
 from service.api import (
     audit,
+    batches,
     cameras,
     corrections,
     events,
@@ -37,6 +38,7 @@ from service.api import (
     users,
 )
 from service.api.context import Context
+from service.api.document import Documented
 from service.api.upload import Uploads
 from service.bodies import SmallBodies
 from service.current_lots import CurrentLots
@@ -92,7 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 await asyncio.to_thread(context.records.photographs.close)
                 context.records.engine.dispose()
 
-    app = FastAPI(
+    app = Documented(
         title="Senka",
         version=version("senka"),
         description="Grades cucumbers on a sorting line. Every grading is on record before it is answered.",
@@ -109,7 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(PlainStartupErrors)
     for resource in (grade, gradings, export, explain, gallery, events, models, inference_protocol, health, login, users, keys):
         app.include_router(resource.router)
-    for resource in (corrections, lots, lines, growers, cameras, alarms_api, profiles, audit):
+    for resource in (batches, corrections, lots, lines, growers, cameras, alarms_api, profiles, audit):
         app.include_router(resource.router)
     mount(app)
     return app

@@ -15,7 +15,8 @@ from service.errors import STATUS, BodyTimeout, BodyTooLarge, problem
 MAX_SMALL_BODY_BYTES: Final = 2**20
 STREAMED: Final = frozenset(("/v1/grade", "/v1/explain", "/v1/batches"))
 """Routes that take uploads and count them while they arrive."""
-_BODILESS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+BODILESS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+"""Methods whose body nobody reads."""
 
 
 class SmallBodies:
@@ -29,7 +30,7 @@ class SmallBodies:
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in _BODILESS or get_route_path(scope) in STREAMED:
+        if scope["type"] != "http" or scope["method"] in BODILESS or get_route_path(scope) in STREAMED:
             await self.app(scope, receive, send)
             return
         try:

@@ -119,6 +119,22 @@ class TooManyExports(SenkaError):
         super().__init__(f"{at_once} exports are being made already. Ask again when one of them is done.", at_once=at_once)
 
 
+class TooManyBatches(SenkaError):
+    code = "too_many_batches"
+
+    def __init__(self) -> None:
+        super().__init__("Another batch is being taken in. Send this one when it is done.")
+
+
+class NoRoom(SenkaError):
+    """The disk refuses, or is kept free for gradings."""
+
+    code = "no_room"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The batch cannot be stored ({reason}). Make room, or send a smaller one.", reason=reason)
+
+
 class ExplanationTimeout(SenkaError):
     code = "explanation_timeout"
 
@@ -287,6 +303,10 @@ STATUS: Final[dict[str, int]] = {
     "model_mismatch": 409,
     "too_many_explanations": 429,
     "too_many_exports": 429,
+    "too_many_batches": 429,
+    "no_room": 507,
+    "invalid_batch": 422,
+    "unsafe_file": 422,
     "explanations_unavailable": 503,
     "explanation_timeout": 504,
 }

@@ -46,6 +46,9 @@ class Settings(Places):
     max_held_bytes: int = Field(
         64 * 2**20, ge=1024, description="Bytes of photographs in memory at once before new ones are refused with 503."
     )
+    max_batch_bytes: int = Field(
+        512 * 2**20, ge=1024, description="Largest labelled batch accepted as a .zip; send a large one in parts instead."
+    )
     body_timeout_ms: float = Field(
         10_000.0, gt=0, description="A photograph that takes longer to arrive is refused with 408; raise it on a slow network."
     )

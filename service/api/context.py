@@ -1,6 +1,6 @@
 """What the routes share: the parts that `create_app` put together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import orjson
@@ -13,6 +13,7 @@ from service.errors import RecordsOff
 from service.events import Events
 from service.explain.explainer import Explainer
 from service.inference.reload import Champion
+from service.intake import Intake
 from service.monitor.alarms import Alarms
 from service.pipeline import Pipeline
 from service.records.repository import Records
@@ -38,6 +39,7 @@ class Context:
     current_lots: CurrentLots
     profile_version: int | None = None
     """Of the rules in effect; None with SENKA_RECORDS=off."""
+    intake: Intake = field(default_factory=Intake)
 
 
 async def _context(request: Request) -> Context:

@@ -23,12 +23,13 @@ _FILES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}},
     304: {"description": "not changed since the ETag in If-None-Match"},
     404: {"model": Problem},
+    503: {"model": Problem, "description": "no model grades yet"},
 }
 
 
 @router.get(
     "/gallery",
-    responses={200: {"model": Gallery}, 304: _FILES[304], 404: {"model": Problem}},
+    responses={200: {"model": Gallery}, **{code: _FILES[code] for code in (304, 404, 503)}},
     response_class=Response,
 )
 async def gallery(request: Request, parts: Parts, version: Version = None) -> Response:

@@ -13,12 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.grades import GRADES
 from models.imaging import MEDIA_TYPES
 from service.api.context import Parts, json_response
+from service.api.paging import Plain
 from service.errors import GradingNotFound, InvalidRequest, PhotographNotKept
 from service.grading import Grading
 from service.records.repository import Filters, Position, Records
 from service.schemas import GradingsPage, Moment, Problem, RecordedOut, Stats
 
 router = APIRouter(prefix="/v1", tags=["records"])
+
+_UNREADABLE: Final[dict[int | str, dict[str, Any]]] = {code: {"model": Problem} for code in (422, 503)}
 
 Grade = Literal["2L", "L", "M", "S", "2S", "BL", "BM", "BS", "C"]
 Lane = Literal["2L", "L", "M", "S", "2S", "BL", "BM", "BS", "C", "manual"]
@@ -31,9 +34,9 @@ class FilterQuery(BaseModel):
 
     since: Moment | None = Field(None, description="received at this time or later")
     until: Moment | None = Field(None, description="received before this time")
-    line: str | None = None
-    lot: str | None = None
-    camera: str | None = None
+    line: Plain | None = None
+    lot: Plain | None = None
+    camera: Plain | None = None
     grade: Grade | None = None
     lane: Lane | None = None
     max_confidence: float | None = Field(None, ge=0, le=1, description="at most this sure")
@@ -51,7 +54,7 @@ class PageQuery(FilterQuery):
     cursor: str | None = Field(None, description="`next_cursor` of the page before")
 
 
-@router.get("/gradings", responses={200: {"model": GradingsPage}, 422: {"model": Problem}}, response_class=Response)
+@router.get("/gradings", responses={200: {"model": GradingsPage}, **_UNREADABLE}, response_class=Response)
 async def gradings(parts: Parts, query: Annotated[PageQuery, Query()]) -> Response:
     """Gradings on record, newest first."""
     before = _position(query.cursor) if query.cursor else None
@@ -66,7 +69,11 @@ def _page(records: Records, filters: Filters, limit: int, before: Position | Non
     return {"gradings": _with_corrections(records, [r.grading for r in found[:limit]]), "next_cursor": cursor}
 
 
-@router.get("/gradings/{grading_id}", responses={200: {"model": RecordedOut}, 404: {"model": Problem}}, response_class=Response)
+@router.get(
+    "/gradings/{grading_id}",
+    responses={200: {"model": RecordedOut}, 404: {"model": Problem}, **_UNREADABLE},
+    response_class=Response,
+)
 async def grading(parts: Parts, grading_id: str) -> Response:
     """One grading as it was answered, and its correction."""
     found = await _find(parts.records, grading_id)
@@ -100,7 +107,7 @@ async def image(parts: Parts, grading_id: str) -> Response:
     return Response(kept[0], media_type=kept[1], headers=headers)
 
 
-@router.get("/stats", responses={200: {"model": Stats}, 422: {"model": Problem}}, response_class=Response)
+@router.get("/stats", responses={200: {"model": Stats}, **_UNREADABLE}, response_class=Response)
 async def stats(parts: Parts, query: Annotated[FilterQuery, Query()]) -> Response:
     """Counts, shares, confidence and throughput by grade."""
     if parts.records is None:

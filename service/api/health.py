@@ -1,13 +1,26 @@
 """Probes and metrics."""
 
 from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
 
 from service.api.context import Context, Parts, json_response
 from service.errors import Draining
 from service.metrics import exposition
-from service.schemas import Problem
+from service.schemas import Model, Problem
 
 router = APIRouter(tags=["operation"])
+
+
+class LiveOut(BaseModel):
+    status: str = Field(description="live")
+
+
+class ReadyOut(BaseModel):
+    """Who grades, and where."""
+
+    status: str = Field(description="ready")
+    model: Model
+    provider: str = Field(description="the execution provider that the network runs on")
 
 
 def require_ready(parts: Context) -> None:
@@ -17,13 +30,13 @@ def require_ready(parts: Context) -> None:
     _ = parts.champion.current
 
 
-@router.get("/health/live", response_class=Response)
+@router.get("/health/live", responses={200: {"model": LiveOut}}, response_class=Response)
 async def live() -> Response:
     """200 while the event loop turns."""
     return json_response({"status": "live"})
 
 
-@router.get("/health/ready", responses={503: {"model": Problem}}, response_class=Response)
+@router.get("/health/ready", responses={200: {"model": ReadyOut}, 503: {"model": Problem}}, response_class=Response)
 async def ready(parts: Parts) -> Response:
     """200 while a photograph sent now would be graded."""
     require_ready(parts)

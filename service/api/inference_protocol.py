@@ -1,9 +1,10 @@
 """`/v2`: what clients of the Open Inference Protocol (KServe, Triton) ask a server before they use it."""
 
 from importlib.metadata import version as installed
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
+from pydantic import BaseModel
 
 from models.errors import ModelNotFound
 from service.api.context import Context, Parts, json_response
@@ -14,34 +15,76 @@ from service.schemas import Problem
 router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 
 
-@router.get("", response_class=Response)
+class ServerOut(BaseModel):
+    name: str
+    version: str
+    extensions: list[str]
+    provider: str | None
+
+
+class ServerLive(BaseModel):
+    live: bool
+
+
+class ServerReady(BaseModel):
+    ready: bool
+
+
+class TensorOut(BaseModel):
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """As the protocol names it; a size of -1 is the batch."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorOut]
+    outputs: list[TensorOut]
+    parameters: dict[str, Any]
+
+
+class ModelReady(BaseModel):
+    name: str
+    ready: bool
+
+
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {code: {"model": Problem} for code in (404, 503)}
+_METADATA: Final[dict[int | str, dict[str, Any]]] = {200: {"model": ModelMetadata}, **_REFUSALS}
+_READY: Final[dict[int | str, dict[str, Any]]] = {200: {"model": ModelReady}, **_REFUSALS}
+
+
+@router.get("", responses={200: {"model": ServerOut}}, response_class=Response)
 async def server(parts: Parts) -> Response:
     """Name and version of this server, and the execution provider its network runs on."""
     provider = parts.champion.current.model.provider if parts.champion.ready else None
     return json_response({"name": "senka", "version": installed("senka"), "extensions": [], "provider": provider})
 
 
-@router.get("/health/live", response_class=Response)
+@router.get("/health/live", responses={200: {"model": ServerLive}}, response_class=Response)
 async def live() -> Response:
     return json_response({"live": True})
 
 
-@router.get("/health/ready", responses={503: {"model": Problem}}, response_class=Response)
+@router.get("/health/ready", responses={200: {"model": ServerReady}, 503: {"model": Problem}}, response_class=Response)
 async def ready(parts: Parts) -> Response:
     require_ready(parts)
     return json_response({"ready": True})
 
 
-@router.get("/models/{name}", responses={404: {"model": Problem}}, response_class=Response)
-@router.get("/models/{name}/versions/{number}", responses={404: {"model": Problem}}, response_class=Response)
+@router.get("/models/{name}", responses=_METADATA, response_class=Response)
+@router.get("/models/{name}/versions/{number}", responses=_METADATA, response_class=Response)
 async def metadata(parts: Parts, name: str, number: str | None = None) -> Response:
     """Inputs and outputs of the champion."""
     serving = _serving(parts, name, number)
     return json_response(describe(serving))
 
 
-@router.get("/models/{name}/ready", responses={404: {"model": Problem}}, response_class=Response)
-@router.get("/models/{name}/versions/{number}/ready", responses={404: {"model": Problem}}, response_class=Response)
+@router.get("/models/{name}/ready", responses=_READY, response_class=Response)
+@router.get("/models/{name}/versions/{number}/ready", responses=_READY, response_class=Response)
 async def model_ready(parts: Parts, name: str, number: str | None = None) -> Response:
     _serving(parts, name, number)
     require_ready(parts)

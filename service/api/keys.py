@@ -49,14 +49,14 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem} for status in statuses}
 
 
-@router.get("", responses={200: {"model": KeysOut}, **_problems(401, 403, 409)}, response_class=Response)
+@router.get("", responses={200: {"model": KeysOut}, **_problems(401, 403, 409, 503)}, response_class=Response)
 async def keys(parts: Parts) -> Response:
     """All keys that ever were, newest first."""
     found = await asyncio.to_thread(_keys(parts).list)
     return json_response({"keys": [key.to_json() for key in found]})
 
 
-@router.post("", status_code=201, responses={201: {"model": NewKey}, **_problems(401, 403, 409, 422)}, response_class=Response)
+@router.post("", status_code=201, responses={201: {"model": NewKey}, **_problems(401, 403, 409, 422, 503)}, response_class=Response)
 async def add(parts: Parts, request: Request, body: Annotated[KeyIn, Body()]) -> Response:
     """Make a key for a camera. This answer is the only one with its secret in it."""
     who = principal(request)
@@ -66,13 +66,13 @@ async def add(parts: Parts, request: Request, body: Annotated[KeyIn, Body()]) ->
     return response
 
 
-@router.get("/{prefix}", responses={200: {"model": KeyOut}, **_problems(401, 403, 404, 409)}, response_class=Response)
+@router.get("/{prefix}", responses={200: {"model": KeyOut}, **_problems(401, 403, 404, 409, 503)}, response_class=Response)
 async def key(parts: Parts, prefix: str) -> Response:
     """One of them."""
     return json_response((await asyncio.to_thread(_keys(parts).get, prefix)).to_json())
 
 
-@router.delete("/{prefix}", responses={200: {"model": KeyOut}, **_problems(401, 403, 404, 409)}, response_class=Response)
+@router.delete("/{prefix}", responses={200: {"model": KeyOut}, **_problems(401, 403, 404, 409, 503)}, response_class=Response)
 async def revoke(parts: Parts, request: Request, prefix: str) -> Response:
     """Never take this key again; every worker follows within two seconds. It stays in the list, marked."""
     who = principal(request)

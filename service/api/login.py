@@ -81,7 +81,10 @@ _FIELDS: Final = {
 _LOGIN_BODY: Final[dict[str, Any]] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": _FIELDS}, _FORM: {"schema": _FIELDS}}}
 }
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {code: {"model": Problem} for code in (401, 403, 409, 413, 422, 429, 503)}
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    # a form is answered with the page again, and what was wrong in it
+    code: {"model": Problem, "content": {"text/html": {}}} for code in (401, 403, 409, 413, 422, 429, 503)
+}
 
 
 @router.get("/login", include_in_schema=False)
@@ -122,7 +125,10 @@ async def login(request: Request, parts: Parts) -> Response:
 @router.post(
     "/logout",
     status_code=204,
-    responses={303: {"description": "To the login page, for a browser."}, 403: {"model": Problem}},
+    responses={
+        303: {"description": "To the login page, for a browser."},
+        **{code: {"model": Problem} for code in (403, 413, 422, 503)},
+    },
     response_class=Response,
 )
 async def logout(request: Request, parts: Parts) -> Response:

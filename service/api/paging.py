@@ -16,13 +16,15 @@ _LONGEST_MICROS: Final = 253_402_300_799 * 1_000_000  # the last second of the c
 _LARGEST_SEQ: Final = 2**63 - 1
 
 
-def _no_nul(text: str) -> str:
+def _plain(text: str) -> str:
     if "\0" in text:  # PostgreSQL keeps every character but this one
         raise ValueError("a character of it is NUL")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):  # JSON can spell them, no database keeps them
+        raise ValueError("a character of it is half of one")
     return text
 
 
-Plain = Annotated[str, AfterValidator(_no_nul)]
+Plain = Annotated[str, AfterValidator(_plain)]
 """Text that every database takes."""
 Id = Annotated[Plain, Field(max_length=64)]
 Limit = Annotated[int, Field(ge=1, le=500)]

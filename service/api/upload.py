@@ -94,7 +94,7 @@ async def _part(request: Request, stream: AsyncGenerator[bytes, None]) -> bytes:
         form = await _Parser(request.headers, stream).parse()
     except MultiPartException as error:
         raise InvalidRequest(f"The multipart body is broken: {error.message.rstrip('.')}.") from error
-    except UnicodeError as error:  # the body names its own charset, and some of Python's are strange
+    except ValueError as error:  # the body names its own charset: with a NUL in it, or one of Python's that are strange
         raise InvalidRequest("The multipart body is broken: its names are not in the charset it declares.") from error
     try:
         part = form.get("image")

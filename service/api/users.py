@@ -63,14 +63,14 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem} for status in statuses}
 
 
-@router.get("", responses={200: {"model": UsersOut}, **_problems(401, 403, 409)}, response_class=Response)
+@router.get("", responses={200: {"model": UsersOut}, **_problems(401, 403, 409, 503)}, response_class=Response)
 async def users(parts: Parts) -> Response:
     """Everybody, by name; nobody's password."""
     found = await asyncio.to_thread(_users(parts).list)
     return json_response({"users": [user.to_json() for user in found]})
 
 
-@router.post("", status_code=201, responses={201: {"model": UserOut}, **_problems(401, 403, 409, 422)}, response_class=Response)
+@router.post("", status_code=201, responses={201: {"model": UserOut}, **_problems(401, 403, 409, 422, 503)}, response_class=Response)
 async def add(parts: Parts, request: Request, body: Annotated[UserIn, Body()]) -> Response:
     """Let somebody in."""
     who = principal(request)
@@ -83,13 +83,13 @@ async def add(parts: Parts, request: Request, body: Annotated[UserIn, Body()]) -
     return json_response(await _hashing(parts, work), 201)
 
 
-@router.get("/{name}", responses={200: {"model": UserOut}, **_problems(401, 403, 404, 409)}, response_class=Response)
+@router.get("/{name}", responses={200: {"model": UserOut}, **_problems(401, 403, 404, 409, 503)}, response_class=Response)
 async def user(parts: Parts, name: str) -> Response:
     """One of them."""
     return json_response((await asyncio.to_thread(_users(parts).get, name)).to_json())
 
 
-@router.patch("/{name}", responses={200: {"model": UserOut}, **_problems(401, 403, 404, 409, 422)}, response_class=Response)
+@router.patch("/{name}", responses={200: {"model": UserOut}, **_problems(401, 403, 404, 409, 422, 503)}, response_class=Response)
 async def change(parts: Parts, request: Request, name: str, body: Annotated[UserChange, Body()]) -> Response:
     """Another role, password or PIN, or disabled: all of it or nothing. Ends that user's sessions."""
     who = principal(request)

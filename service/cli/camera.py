@@ -5,6 +5,7 @@ import json
 import time
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
 
 from models.errors import SenkaError
 from models.imaging import MEDIA_TYPES, sniff
@@ -19,9 +20,8 @@ class LineStopped(SenkaError):
 
 
 class Camera:
-    """Posts to one service. 503 and a lost connection are tried again after a pause, as a camera should.
-
-    Where the connection was lost before the answer came, the photograph may be on record twice.
+    """Posts to one service. 429, 503 and a lost connection are tried again after a pause, as a camera should; under the same
+    `Idempotency-Key`, so that a photograph whose answer was lost is not counted twice.
     """
 
     def __init__(self, url: str, **query: str) -> None:
@@ -34,7 +34,8 @@ class Camera:
 
         Whether the bytes are a photograph is the service's to say: of an unknown format they are sent like any others.
         """
-        headers = {"Content-Type": MEDIA_TYPES.get(sniff(photograph) or "", "application/octet-stream")}
+        kind = MEDIA_TYPES.get(sniff(photograph) or "", "application/octet-stream")
+        headers = {"Content-Type": kind, "Idempotency-Key": str(uuid4())}
         problem = ""
         for _ in range(TRIES):
             try:
@@ -50,7 +51,7 @@ class Camera:
             if response.status == 200 and answer:
                 return answer
             problem = f"{response.status} {answer.get('detail') or response.reason}"
-            if response.status != 503:
+            if response.status not in (429, 503):
                 break
             time.sleep(_pause_s(response.headers.get("Retry-After")))
         raise LineStopped(f"The service does not grade: {problem}")

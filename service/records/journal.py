@@ -230,10 +230,13 @@ def decode(line: bytes) -> Entry:
     if checksum != b"%08x" % crc32(text):
         raise ValueError("the checksum is wrong")
     row: dict[str, Any] = orjson.loads(text)
-    shared = row.pop("shared")
-    for name in ("received_at", "captured_at"):
-        row[name] = row[name] and datetime.fromisoformat(row[name])
-    return Entry(from_row(SimpleNamespace(**row)), shared=shared)
+    try:
+        shared = row.pop("shared")
+        for name in ("received_at", "captured_at"):
+            row[name] = row[name] and datetime.fromisoformat(row[name])
+        return Entry(from_row(SimpleNamespace(**row)), shared=shared)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it is no grading ({error})") from error
 
 
 def decode_all(lines: Sequence[Line]) -> list[Entry]:
@@ -242,7 +245,7 @@ def decode_all(lines: Sequence[Line]) -> list[Entry]:
     for line in lines:
         try:
             entries.append(decode(line.text))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except ValueError as error:
             wrong[str(error)] += 1
     for what, number in wrong.items():
         log.error("%d lines of a journal are damaged and not put on record: %s", number, what)

@@ -35,14 +35,17 @@ class Writer:
         """Put new gradings on record; return, for each, the one that counts: itself, or who had its idempotency key first."""
         order(connection)
         rows = [to_row(entry.grading) for entry in entries]
-        if _ROWS.execute(connection, rows) == len(rows):
+        inserted = _ROWS.execute(connection, rows)
+        if inserted == len(rows):
             self._count(connection, entries)
             return [entry.grading for entry in entries]
-        ids = {entry.grading.id for entry in entries}
-        added = set(connection.execute(_IDS, {"ids": sorted(ids)}).scalars())
+        ids = {"ids": sorted({entry.grading.id for entry in entries})}
+        # `seq` only grows: the last so many are those of this transaction, the others were there
+        added = set(connection.execute(_IDS.order_by(gradings.c.seq.desc()).limit(inserted), ids).scalars())
         self._count(connection, [entry for entry in entries if entry.grading.id in added])
         first = of_keys(connection, [e.grading.idempotency_key or "" for e in entries if e.grading.id not in added])
-        return [e.grading if e.grading.id in added else first[e.grading.idempotency_key or ""] for e in entries]
+        # an id that was on record already without a key is itself
+        return [e.grading if e.grading.id in added else first.get(e.grading.idempotency_key or "", e.grading) for e in entries]
 
     def write_again(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Put gradings on record that were acknowledged without; some of them may be on record already.

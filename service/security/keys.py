@@ -124,8 +124,8 @@ class Keys:
         Raises InvalidRequest for a name that cannot be.
         """
         name = proper_name(name, "key")
-        if camera is not None and not 0 < len(camera) <= MAX_CHARACTERS:
-            raise InvalidRequest(f"A camera's name has 1 to {MAX_CHARACTERS} characters.")
+        if camera is not None and (not 0 < len(camera) <= MAX_CHARACTERS or "\0" in camera):
+            raise InvalidRequest(f"A camera's name has 1 to {MAX_CHARACTERS} characters, none of them NUL.")
         secret = secrets.token_urlsafe(32)
         row: dict[str, Any] = {
             "id": new_id(),

@@ -23,6 +23,8 @@ class FakeService(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.posted: dict[str, int] = defaultdict(int)
         self.queries: set[str] = set()
+        self.keys: dict[str, set[str | None]] = defaultdict(set)
+        self.credentials: set[str | None] = set()
 
     @property
     def url(self) -> str:
@@ -38,6 +40,8 @@ class _Handler(BaseHTTPRequestHandler):
         status = statuses[min(self.server.posted[body], len(statuses) - 1)]
         self.server.posted[body] += 1
         self.server.queries.add(self.path)
+        self.server.keys[body].add(self.headers["Idempotency-Key"])
+        self.server.credentials.add(self.headers["Authorization"])
         if status == 0:
             return
         data = f'{{"status": {status}, "of": "{body}"}}'.encode()
@@ -69,10 +73,10 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def camera(*arguments: object) -> subprocess.CompletedProcess[str]:
+def camera(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     command = ["bash", str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, env={**kept, "RETRY_S": "1"}, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env={**kept, "RETRY_S": "1", **environment}, capture_output=True, text=True, timeout=60, check=False)
 
 
 def names(folder: Path) -> list[str]:
@@ -148,3 +152,22 @@ def test_names_and_suffixes_of_real_cameras(service, folder):
     assert names(folder / "done") == ["2.png", "IMG_1.JPG"]
     assert len(service.queries) == 1
     assert "line=line+A+%26+B" in service.queries.pop()
+
+
+def test_a_photograph_has_one_idempotency_key_in_all_passes(service, folder):
+    (folder / "a.jpg").write_text("0 503 503 503 503 503 200")
+    (folder / "b.jpg").write_text("200")
+    while camera(folder, service.url).returncode:
+        assert service.posted["200"] == 1
+    keys = [service.keys["0 503 503 503 503 503 200"], service.keys["200"]]
+    assert [len(found) for found in keys] == [1, 1]
+    assert keys[0] != keys[1]
+    assert None not in keys[0] | keys[1]
+    assert service.credentials == {None}
+
+
+def test_the_camera_key_goes_with_each_photograph(service, folder):
+    (folder / "a.jpg").write_text("200")
+    assert camera(folder, service.url, SENKA_KEY="senka_0123abcd_secret", CAMERA="top").returncode == 0
+    assert service.credentials == {"Bearer senka_0123abcd_secret"}
+    assert service.queries == {"/v1/grade?line=1&camera=top"}

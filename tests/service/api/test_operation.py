@@ -236,7 +236,7 @@ async def test_the_schema_is_valid_and_complete(service: Service) -> None:
     assert references <= set(document["components"]["schemas"])
     post = document["paths"]["/v1/grade"]["post"]
     assert set(post["requestBody"]["content"]) == {"image/jpeg", "image/png", "image/webp", "image/bmp", "multipart/form-data"}
-    asked = {"camera", "line", "lot", "captured_at", "deadline_ms", "crop", "dry_run", "explain"}
+    asked = {"camera", "line", "lot", "captured_at", "deadline_ms", "crop", "dry_run", "explain", "Idempotency-Key"}
     assert {p["name"] for p in post["parameters"]} == asked
     assert set(post["responses"]) >= {"200", "401", "403", "408", "413", "421", "422", "429", "503"}
     assert document["components"]["schemas"]["GradedOut"]["example"]["grade"] == "2L"
@@ -331,7 +331,8 @@ def test_every_error_of_the_contract_has_its_status() -> None:
         "not_acceptable": 406,
         "unknown_method": 422, "unknown_layer": 422, "invalid_parameter": 422,
         "checkpoint_missing": 409, "checkpoint_mismatch": 409, "model_mismatch": 409,
-        "too_many_explanations": 429, "too_many_exports": 429, "explanations_unavailable": 503, "explanation_timeout": 504,
+        "too_many_explanations": 429, "too_many_exports": 429, "too_many_batches": 429,
+        "no_room": 507, "invalid_batch": 422, "unsafe_file": 422, "explanations_unavailable": 503, "explanation_timeout": 504,
     }  # fmt: skip
     known = {kind.code for kind in _kinds(SenkaError)}
     assert set(STATUS) <= known

@@ -84,6 +84,11 @@ async def test_what_cannot_be_corrected_says_why(service: Service) -> None:
             [],
         ):
             await ask(running, "POST", "/v1/corrections", 422, body)
+        for raw in (b'{"grading_id": "%s", "grade": "L", "note": "\\ud800"}' % one.encode(), b"\xff", b"{", b""):
+            headers = {"Content-Type": "application/json"}
+            response = await running.client.post("/v1/corrections", content=raw, headers=headers)
+            assert response.status_code in (400, 422), response.text
+            Problem.model_validate(response.json())
         assert (await ask(running, "DELETE", "/v1/corrections/none", 404))["code"] == "not_found"
         assert await trail(running) == []
 

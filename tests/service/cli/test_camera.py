@@ -28,6 +28,8 @@ class FakeService:
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str | None, bytes]] = field(default_factory=list)
     """Path, content type and body of each request."""
+    keys: list[str | None] = field(default_factory=list)
+    """The idempotency key of each request."""
     connections: int = 0
 
     @property
@@ -50,6 +52,7 @@ def serving(fake: FakeService) -> Iterator[FakeService]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             fake.asked.append((self.path, self.headers["Content-Type"], body))
+            fake.keys.append(self.headers["Idempotency-Key"])
             answer = fake.answers.pop(0) if len(fake.answers) > 1 else fake.answers[0]
             if answer is DROP:
                 self.close_connection = True
@@ -176,3 +179,14 @@ def test_a_service_that_stays_away_ends_the_line(pauses):
         with pytest.raises(LineStopped, match="refused"):
             camera.post(picture(1))
     assert len(pauses) == module.TRIES
+
+
+def test_what_is_sent_again_has_the_same_key_and_every_photograph_its_own() -> None:
+    with serving(FakeService([DROP, (503, {}), (429, {}), GRADED])) as fake:
+        camera = Camera(fake.url)
+        camera.post(picture(1))
+        camera.post(picture(1))
+        camera.close()
+    assert len(fake.keys) == 5
+    assert len(set(fake.keys[:4])) == 1
+    assert fake.keys[4] not in (None, fake.keys[0])

@@ -1,6 +1,7 @@
 """The schema, up and down, and what SQLite promises about a commit."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,70 @@ def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         migrate(engine)
     assert "secret" not in str(refusal.value)
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://senka:secret@127.0.0.1:1/senka", "postgresql://senka@127.0.0.1:1/senka?password=secret"]
+)
+def test_a_server_that_is_away_at_the_start_is_one_clear_line_without_its_password(url: str) -> None:
+    engine = open_database(url)
+    with pytest.raises(DatabaseUnavailable) as refusal:
+        migrate(engine)
+    assert "127.0.0.1:1/senka cannot be opened" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+    engine.dispose()
+
+
+def test_only_sqlite_and_postgresql() -> None:
+    with pytest.raises(DatabaseUnavailable, match="records live in SQLite or PostgreSQL, not mysql"):
+        open_database("mysql://senka@here/senka")
+
+
+def test_a_server_is_given_little_time(postgresql: str) -> None:
+    engine = open_database(postgresql)
+    with engine.connect() as connection:
+        shown = {name: connection.execute(text(f"SHOW {name}")).scalar() for name in ("statement_timeout", "lock_timeout")}
+        assert shown == {"statement_timeout": "10s", "lock_timeout": "5s"}
+        assert connection.execute(text("SHOW synchronous_commit")).scalar() == "on"
+        parameters = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+    assert {name: parameters[name] for name in ("connect_timeout", "tcp_user_timeout", "keepalives_idle")} == {
+        "connect_timeout": "3",
+        "tcp_user_timeout": "5000",
+        "keepalives_idle": "5",
+    }
+    engine.dispose()
+    quick = open_database(postgresql, durable=False)
+    with quick.connect() as connection:
+        assert connection.execute(text("SHOW synchronous_commit")).scalar() == "off"
+    quick.dispose()
+
+
+def test_what_the_url_says_of_timeouts_counts(postgresql: str) -> None:
+    engine = open_database(f"{postgresql}?connect_timeout=9&options=-c%20lock_timeout%3D1234")
+    with engine.connect() as connection:
+        assert connection.execute(text("SHOW lock_timeout")).scalar() == "1234ms"
+        parameters = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+        assert parameters["connect_timeout"] == "9"
+    engine.dispose()
+
+
+def test_connections_that_the_server_closed_are_replaced(postgresql: str) -> None:
+    engine, other = open_database(postgresql), open_database(postgresql)
+    with engine.connect() as connection:
+        number = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+    with other.begin() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:number, 5000)"), {"number": number})
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT pg_backend_pid()")).scalar() != number
+    engine.dispose()
+    other.dispose()
+
+
+def test_servers_that_start_together_migrate_once(postgresql: str) -> None:
+    engines = [open_database(postgresql) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(migrate, engines))
+    assert differences(engines[0]) == []
+    for engine in engines:
+        engine.dispose()

@@ -184,6 +184,7 @@ def test_a_grading_that_is_on_record_is_not_kept_again(records: Records) -> None
     second, third = grading(2), grading(3)
     keep(records, second, twin, third)
     assert [found.grading.id for found in records.page(Filters(), 10)] == [third.id, second.id, twin.id]
+    assert records.stats(Filters())["total"] == 3
 
 
 @pytest.mark.anyio
