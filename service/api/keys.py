@@ -56,7 +56,9 @@ async def keys(parts: Parts) -> Response:
     return json_response({"keys": [key.to_json() for key in found]})
 
 
-@router.post("", status_code=201, responses={201: {"model": NewKey}, **_problems(401, 403, 409, 422, 503)}, response_class=Response)
+@router.post(
+    "", status_code=201, responses={201: {"model": NewKey}, **_problems(401, 403, 409, 422, 503)}, response_class=Response
+)
 async def add(parts: Parts, request: Request, body: Annotated[KeyIn, Body()]) -> Response:
     """Make a key for a camera. This answer is the only one with its secret in it."""
     who = principal(request)

@@ -83,7 +83,8 @@ _LOGIN_BODY: Final[dict[str, Any]] = {
 }
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     # a form is answered with the page again, and what was wrong in it
-    code: {"model": Problem, "content": {"text/html": {}}} for code in (401, 403, 409, 413, 422, 429, 503)
+    code: {"model": Problem, "content": {"text/html": {}}}
+    for code in (401, 403, 409, 413, 422, 429, 503)
 }
 
 

@@ -70,7 +70,9 @@ async def users(parts: Parts) -> Response:
     return json_response({"users": [user.to_json() for user in found]})
 
 
-@router.post("", status_code=201, responses={201: {"model": UserOut}, **_problems(401, 403, 409, 422, 503)}, response_class=Response)
+@router.post(
+    "", status_code=201, responses={201: {"model": UserOut}, **_problems(401, 403, 409, 422, 503)}, response_class=Response
+)
 async def add(parts: Parts, request: Request, body: Annotated[UserIn, Body()]) -> Response:
     """Let somebody in."""
     who = principal(request)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from models.errors import SenkaError
 from service.doctor import database, files, photographs, serving
@@ -56,7 +56,10 @@ def _photographs(settings: Settings, engine: Engine) -> Iterator[Finding]:
 
 def _not_there_yet(settings: Settings) -> bool:
     """A SQLite file would be made by opening it, and looking must change nothing."""
-    url = make_url(settings.records_url)
+    try:
+        url = make_url(settings.records_url)
+    except (ArgumentError, ValueError):  # open_database says so, without the password in it
+        return False
     return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 

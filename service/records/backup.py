@@ -32,6 +32,7 @@ from sqlalchemy import Connection, Engine, Table, func, inspect, select, text, u
 from models.durable import sync_folder
 from models.errors import SenkaError
 from service.records.tables import batch_photographs, gradings, metadata
+from service.records.transactions import reading
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -241,8 +242,8 @@ class _Summed(io.RawIOBase):
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
-    """A connection that sees the database as it was at one moment, while others go on writing."""
-    with engine.connect() as connection:
+    """A connection that sees the database as it was at one moment, while others go on writing. Raises RecordsUnavailable."""
+    with reading(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             # Reading a season takes as long as it takes

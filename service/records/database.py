@@ -46,7 +46,15 @@ def open_database(url: str, *, durable: bool = True) -> Engine:
     and a power cut may undo the last moments. Raises DatabaseUnavailable when the URL names no database that can be opened here.
     """
     try:
-        return _open(make_url(url), durable)
+        parsed = make_url(url)
+    except ValueError:  # its words quote what stands where a port should: in an URL that lacks its host, the password
+        raise DatabaseUnavailable(
+            "SENKA_DATABASE_URL or SENKA_HOME cannot be used: the URL's port is no number, or its host is missing."
+        ) from None
+    except ArgumentError as error:
+        raise DatabaseUnavailable(f"SENKA_DATABASE_URL or SENKA_HOME cannot be used: {error}") from None
+    try:
+        return _open(parsed, durable)
     except (ArgumentError, ImportError, OSError) as error:
         raise DatabaseUnavailable(f"SENKA_DATABASE_URL or SENKA_HOME cannot be used: {error}") from error
 

@@ -43,13 +43,14 @@ REFUSALS: Final = {
     403: "Not for this role, or without the session's X-CSRF-Token.",
     421: "This service is not called that.",
     429: "Too many, too fast; Retry-After says how long to wait.",
+    503: "The records do not answer, so nobody is recognised and nothing is kept; Retry-After says when to ask again.",
 }
 """What the guard answers in place of any route: status -> why."""
 
 
 class Guard:
-    """Puts the Principal, and the Session of somebody who logged in, into the request's state, or answers 401, 403, 421 or 429
-    itself."""
+    """Puts the Principal, and the Session of somebody who logged in, into the request's state, or answers 401, 403, 421, 429
+    or 503 itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

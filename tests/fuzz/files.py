@@ -126,8 +126,17 @@ def _see_container(data: bytes) -> None:
 
 
 PICKLE_WORDS: Final = (
-    *(bytes((code,)) for code in b"\x80\x95.()]}eaus0t\x85\x86\x87RbcoiN\x88\x89KMJ\x8aGUT\x8cXB\x8eCq\x94hjr\x93\x96\x97\x98\x81\x92Q2P"),
-    *(b"cnumpy\nndarray\n", b"cnumpy\ndtype\n", b"cnumpy.core.multiarray\n_reconstruct\n", b"c_codecs\nencode\n", b"cos\nsystem\n"),
+    *(
+        bytes((code,))
+        for code in b"\x80\x95.()]}eaus0t\x85\x86\x87RbcoiN\x88\x89KMJ\x8aGUT\x8cXB\x8eCq\x94hjr\x93\x96\x97\x98\x81\x92Q2P"
+    ),
+    *(
+        b"cnumpy\nndarray\n",
+        b"cnumpy\ndtype\n",
+        b"cnumpy.core.multiarray\n_reconstruct\n",
+        b"c_codecs\nencode\n",
+        b"cos\nsystem\n",
+    ),
     *(b"U\x02u1", b"U\x02f8", b"U\x01O", b"J\xff\xff\xff\xff", b"(K\x01", b"]q\x00h\x00a", b"}q\x00h\x00K\x01s", b"\x87R", b"tb"),
 )
 
@@ -184,7 +193,7 @@ def tars() -> tuple[bytes, ...]:
     found = []
     for form, mode in itertools.product((tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT), ("w", "w:gz")):
         buffer = io.BytesIO()
-        with cast(tarfile.TarFile, tarfile.open(fileobj=buffer, mode=cast(Any, mode), format=form, bufsize=1024)) as tar:
+        with tarfile.open(fileobj=buffer, mode=mode, format=form) as tar:  # type: ignore[call-overload]
             for name, content in (("a/test_batch", b"x" * 600), ("a/" + "é" * (3 if form == 0 else 70), b"y")):
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
@@ -224,7 +233,11 @@ def _zips(folder: Path) -> Target:
 
 def zips() -> tuple[bytes, ...]:
     found = []
-    contents: Mapping[str, bytes] = {"manifest.csv": MANIFEST + b"a/b.png,M\r\n", "a/b.png": picture(0, "png"), "a/北.txt": b"x" * 40}
+    contents: Mapping[str, bytes] = {
+        "manifest.csv": MANIFEST + b"a/b.png,M\r\n",
+        "a/b.png": picture(0, "png"),
+        "a/北.txt": b"x" * 40,
+    }
     for method, comment in ((zipfile.ZIP_STORED, b""), (zipfile.ZIP_DEFLATED, b"made by hand")):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", method) as archive:
@@ -251,7 +264,20 @@ def _manifests(folder: Path) -> Target:
         MANIFEST + b"a.jpg,M,A-1,top,2026-11-23T02:11:00Z,kenji,hand,12.5\r\n" + b'"b/c.jpg",2L,"a ""b""",,,,,\r\n',
         b"\xef\xbb\xbfgrade,path\nM,./a.jpg\nBM,b/c.jpg\n",
     )
-    words = (b"a.jpg", b"b/c.jpg", b"b/", b"..", b"./", b"//", b'"', b'""', b"\r", b"path,", b"grade,", *(f"{g},".encode() for g in GRADES))
+    words = (
+        b"a.jpg",
+        b"b/c.jpg",
+        b"b/",
+        b"..",
+        b"./",
+        b"//",
+        b'"',
+        b'""',
+        b"\r",
+        b"path,",
+        b"grade,",
+        *(f"{g},".encode() for g in GRADES),
+    )
     return Target("manifests", _written(folder / "manifest.csv", read), (InvalidBatch,), seeds, 5, words)
 
 
@@ -269,7 +295,7 @@ def _see_card(data: bytes) -> None:
         get_outputs=lambda: [SimpleNamespace(name="logits", type="tensor(float)", shape=["N", len(GRADES)])],
         get_inputs=lambda: [side],
     )
-    card = card_of(cast(ort.InferenceSession, session))
+    card = card_of(cast("ort.InferenceSession", session))
     card.model_dump_json()
 
 

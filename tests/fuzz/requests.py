@@ -20,6 +20,7 @@ from service.idempotency import read_key
 from service.records.database import migrate, open_database
 from service.records.entry import Entry
 from service.records.journal import Line, decode, decode_all, encode
+from service.records.repository import Position
 from service.schemas import Moment
 from service.security import cookies, csrf
 from service.security.hosts import forwarded_hosts, host_of, is_loopback, network_of
@@ -29,11 +30,18 @@ from tests.service.gradings import grading
 from tests.service.pictures import picture
 
 _MOMENT: Final[TypeAdapter[Any]] = TypeAdapter(Moment)
-_MOMENTS: Final = (b"2026-11-23T02:11:00Z", b"2026-11-23t02:11:00.123456+09:00", b"0001-01-01 00:00:00 00:00", b"9999-12-31T23:59:59+00:01")
+_MOMENTS: Final = (
+    b"2026-11-23T02:11:00Z",
+    b"2026-11-23t02:11:00.123456+09:00",
+    b"0001-01-01 00:00:00 00:00",
+    b"9999-12-31T23:59:59+00:01",
+)
 _BOUNDARY: Final = b"--------boundary"
 _MAX_BODY_BYTES: Final = 8192
 _BODIES: Final = tuple(
-    kind for kind in vars(resource_schemas).values() if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel
+    kind
+    for kind in vars(resource_schemas).values()
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel
 )
 
 
@@ -42,12 +50,23 @@ def request_targets(folder: Path, runner: asyncio.Runner) -> list[Target]:
     return [
         Target("journal", _see_line, (ValueError,), journal_lines(), 12, mend=mend_line),
         Target("cursors", _see_cursor, (InvalidRequest,), cursors(), 14, mend=_encoded),
-        Target("moments", _see_moment, (ValidationError,), _MOMENTS, 10, (b"T", b"Z", b"+", b"-", b":", b".", b" ", b"0", b"9999")),
-        Target("queries", _see_query, (ValidationError, InvalidRequest), QUERIES, 8, (b"%00", b"&", b"=", b"cursor=", b"until=", b"nan")),
+        Target(
+            "moments", _see_moment, (ValidationError,), _MOMENTS, 10, (b"T", b"Z", b"+", b"-", b":", b".", b" ", b"0", b"9999")
+        ),
+        Target(
+            "queries",
+            _see_query,
+            (ValidationError, InvalidRequest),
+            QUERIES,
+            8,
+            (b"%00", b"&", b"=", b"cursor=", b"until=", b"nan"),
+        ),
         Target("bodies", _see_body, (ValidationError,), BODIES, 10),
         Target("idempotency", _see_idempotency, (InvalidIdempotencyKey,), (b"3f0e9c1a-77", b"a" * 200, b"k\nk"[:1]), 10),
         _bearers(folder),
-        Target("headers", _see_headers, (), HEADERS, 10, (b"[", b"]", b"::1", b"127.0.0.1", b"for=", b";", b"=", b"%", b"localhost")),
+        Target(
+            "headers", _see_headers, (), HEADERS, 10, (b"[", b"]", b"::1", b"127.0.0.1", b"for=", b";", b"=", b"%", b"localhost")
+        ),
         _multipart(runner),
     ]
 
@@ -60,7 +79,9 @@ def _fits_a_database(text: str | None) -> None:
 
 
 def journal_lines() -> tuple[bytes, ...]:
-    full = grading(idempotency_key=":k", body_sha256="a" * 64, captured_at=grading().received_at, lot="北\n", key_id="c", interest=2)
+    full = grading(
+        idempotency_key=":k", body_sha256="a" * 64, captured_at=grading().received_at, lot="北\n", key_id="c", interest=2
+    )
     return encode(Entry(full, shared=True)), encode(Entry(grading(grade=None)))
 
 
@@ -76,7 +97,7 @@ def _see_line(data: bytes) -> None:
 
 def cursors() -> tuple[bytes, ...]:
     return (
-        gradings._cursor(gradings.Position(grading().received_at, 12)).encode(),
+        gradings._cursor(Position(grading().received_at, 12)).encode(),
         paging.moment_cursor(grading().received_at, "0193a2f0").encode(),
         paging.seq_cursor(7).encode(),
         paging.name_cursor("北 1").encode(),
@@ -179,7 +200,7 @@ def _bearers(folder: Path) -> Target:
 HEADERS: Final = (
     b"127.0.0.1:8000",
     b"[::1]:8000",
-    b"for=192.0.2.60;proto=http;by=203.0.113.43, for=\"[2001:db8::1]:80\"",
+    b'for=192.0.2.60;proto=http;by=203.0.113.43, for="[2001:db8::1]:80"',
     b"senka_session=abc; senka_csrf=def; __Host-senka_session=ghi",
     b"10.0.0.1, localhost",
     b"fe80::1%eth0",
@@ -227,7 +248,19 @@ def _multipart(runner: asyncio.Runner) -> Target:
             if uploads.held_bytes:
                 raise BrokenPromise(f"{uploads.held_bytes} bytes are still held")
 
-    words = (_BOUNDARY, b"--" + _BOUNDARY, b"\r\n", b"\r\n\r\n", b"filename=", b"name=", b"; charset=", b"_charset_", b"utf-16", b"idna", b"--")
+    words = (
+        _BOUNDARY,
+        b"--" + _BOUNDARY,
+        b"\r\n",
+        b"\r\n\r\n",
+        b"filename=",
+        b"name=",
+        b"; charset=",
+        b"_charset_",
+        b"utf-16",
+        b"idna",
+        b"--",
+    )
     return Target("multipart", feed, (EmptyBody, BodyTooLarge, UploadsFull, InvalidRequest), bodies(), 6, words)
 
 

@@ -12,7 +12,7 @@ from tests.fuzz.files import file_targets
 from tests.fuzz.requests import request_targets
 from tests.fuzz.target import Target
 
-_IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a million small files need not reach a disk
+_IN_MEMORY: Final = Path("/dev/shm")  # a million small files need not reach a disk
 
 
 @contextmanager

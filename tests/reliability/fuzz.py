@@ -100,7 +100,8 @@ def fuzz(
         if not data:
             raise RuntimeError(f"{name} could not be opened; exit code {process.exitcode}")
         tally.inputs += done + 1
-        place = signal.Signals(-process.exitcode).name if (process.exitcode or 0) < 0 else f"exit code {process.exitcode}"
+        code = process.exitcode or 0
+        place = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         if place not in tally.findings:
             tally.findings.append(place)
         keep(corpus, name, data)
@@ -205,7 +206,9 @@ def main() -> None:
         unknown = sorted(set(chosen.target or ()) - set(opened))
         if unknown:
             arguments.error(f"there is no target {', '.join(unknown)}; there are {', '.join(opened)}")
-        wanted = shares([target for target in opened.values() if not chosen.target or target.name in chosen.target], chosen.inputs)
+        wanted = shares(
+            [target for target in opened.values() if not chosen.target or target.name in chosen.target], chosen.inputs
+        )
     figures: dict[str, Any] = {}
     for name, count in wanted.items():
         tally = fuzz(name, count, chosen.seed, chosen.corpus)

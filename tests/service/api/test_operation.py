@@ -289,7 +289,7 @@ async def test_our_own_bugs_are_500_and_show_nothing(service: Service, monkeypat
         def broken(*_: Any) -> None:
             raise ZeroDivisionError("secret details")
 
-        monkeypatch.setattr(running.context.pipeline, "_key", broken)
+        monkeypatch.setattr(running.context.pipeline, "answer", broken)
         async with httpx2.AsyncClient(
             transport=httpx2.ASGITransport(running.app, raise_app_exceptions=False), base_url="http://127.0.0.1"
         ) as client:
