@@ -1,6 +1,7 @@
 """The command `senka`. Commands are loaded when they are called: `senka serve` never loads torch, and training's commands
 are found by name, so that the service imports nothing of training."""
 
+import os
 import sys
 from importlib import import_module
 from typing import Any, Final
@@ -81,4 +82,6 @@ def senka() -> None:
 
 
 def main() -> None:
+    # Records, photographs and backups are nobody else's on this machine: other accounts get no access to what is made now.
+    os.umask(os.umask(0o077) | 0o007)
     app()

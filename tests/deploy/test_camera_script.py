@@ -76,7 +76,8 @@ def folder(tmp_path: Path) -> Path:
 def camera(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     command = ["bash", str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, env={**kept, "RETRY_S": "1", **environment}, capture_output=True, text=True, timeout=60, check=False)
+    settings = {**kept, "RETRY_S": "1", **environment}
+    return subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60, check=False)
 
 
 def names(folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ from models.repository import ModelRepository
 from service.app import create_app
 from service.settings import Settings
 from tests.data import require_data
+from tests.service.running import local_client
 from training.config import default_config
 from training.export import export, load_network
 from training.fit import fit
@@ -41,7 +42,7 @@ def trained(tmp_path_factory) -> tuple[Run, Path]:
 
 @pytest.fixture(scope="module")
 def client(trained):
-    with TestClient(create_app(Settings(home=trained[1], host="127.0.0.1"))) as client:
+    with local_client(create_app(Settings(home=trained[1], host="127.0.0.1"))) as client:
         yield client
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import anyio
 import httpx2
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from service.api.context import Context
 from service.app import create_app
@@ -41,3 +42,8 @@ async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         await anyio.sleep(0.002)
+
+
+def local_client(app: FastAPI) -> TestClient:
+    """A client that does not await, on the machine of the service itself: one that needs no credentials."""
+    return TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50_000))

@@ -23,6 +23,7 @@ from service.settings import Settings
 from tests.service.explain.published import SPEC, Files, exported, repository_of
 from tests.service.models import make_model
 from tests.service.pictures import picture
+from tests.service.running import local_client
 
 PNG, NPY = {"Accept": "image/png"}, {"Accept": "application/x-npy"}
 
@@ -64,7 +65,7 @@ def changed_weights(folder: Path, files: Files) -> Files:
 
 @pytest.fixture(scope="module")
 def client(home: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(home=home, providers="cpu", explain_queue=3))) as found:
+    with local_client(create_app(Settings(home=home, providers="cpu", explain_queue=3))) as found:
         yield found
 
 
@@ -379,14 +380,14 @@ def test_a_full_queue_says_when_to_come_back(client: TestClient, monkeypatch: py
 def test_without_workers_or_records(home: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "models", tmp_path / "home" / "models")
     settings = Settings(home=tmp_path / "home", providers="cpu", explain_workers=0, records="off")
-    with TestClient(create_app(settings)) as bare:
+    with local_client(create_app(settings)) as bare:
         refused(ask(bare, picture(1), method="cam"), 503, "explanations_unavailable")
         refused(bare.get("/v1/explain/methods"), 503, "explanations_unavailable")
         assert bare.post("/v1/grade", content=picture(1)).status_code == 200
 
 
 def test_without_a_model(tmp_path: Path) -> None:
-    with TestClient(create_app(Settings(home=tmp_path / "empty", providers="cpu"))) as bare:
+    with local_client(create_app(Settings(home=tmp_path / "empty", providers="cpu"))) as bare:
         refused(ask(bare, picture(1), method="cam"), 503, "model_not_ready")
 
 
