@@ -51,11 +51,14 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def read_json(path: Path, shape: type[_File], mend: str) -> _File:
-    """A JSON file of ours. Raises FileNotFoundError, and RepositoryUnreadable saying how to mend it."""
+    """A JSON file of ours. Raises FileNotFoundError, and RepositoryUnreadable: how to mend it, where it is the file's fault."""
     try:
         return shape.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise
-    except (OSError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error.strerror)
-        raise RepositoryUnreadable(str(path), reason, mend) from error
+    except ValidationError as error:
+        raise RepositoryUnreadable(str(path), error.errors()[0]["msg"], mend) from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise RepositoryUnreadable(str(path), str(error.strerror), mend) from error
+    except OSError as error:  # too many open files, no permission, a failing disk: nothing to delete
+        raise RepositoryUnreadable(str(path), str(error.strerror), None) from error

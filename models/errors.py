@@ -172,8 +172,10 @@ class CheckpointMismatch(ModelError):
 class RepositoryUnreadable(ModelError):
     code = "repository_unreadable"
 
-    def __init__(self, path: str, reason: str, mend: str) -> None:
-        super().__init__(f"{path} cannot be read ({reason}). Restore it from a backup, or {mend}.", path=path, reason=reason)
+    def __init__(self, path: str, reason: str, mend: str | None) -> None:
+        """Without `mend` the reason lies outside of the file, which may well be whole."""
+        advice = f"Restore it from a backup, or {mend}." if mend else "The file itself may be whole: mend that, and try again."
+        super().__init__(f"{path} cannot be read ({reason}). {advice}", path=path, reason=reason)
 
 
 class ParityError(ModelError):

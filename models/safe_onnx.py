@@ -56,28 +56,34 @@ def _judge(model: bytes) -> None:
 
 def _nodes(graph: Any, depth: int) -> Iterator[Any]:
     """Of a graph or function, and of the graphs in it."""
-    for node in graph.node:
-        yield node
-        for inner in _inner(node, depth):
-            yield from _nodes(inner, depth + 1)
+    yield from graph.node
+    for inner in _inner(graph, depth):
+        yield from _nodes(inner, depth + 1)
 
 
 def _tensors(graph: Any, depth: int) -> Iterator[Any]:
-    """Every tensor that the file may hold values of. A function has nodes alone."""
+    """Every tensor that the file may hold values of. A function has nodes and defaults of its attributes alone."""
     yield from getattr(graph, "initializer", ())
     for sparse in getattr(graph, "sparse_initializer", ()):
         yield from (sparse.values, sparse.indices)
+    for attribute in _attributes(graph):
+        yield from (attribute.t, *attribute.tensors)
+        for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+            yield from (sparse.values, sparse.indices)
+    for inner in _inner(graph, depth):
+        yield from _tensors(inner, depth + 1)
+
+
+def _attributes(graph: Any) -> Iterator[Any]:
+    """Of the nodes, and the defaults that a function has for its own."""
     for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
-        for inner in _inner(node, depth):
-            yield from _tensors(inner, depth + 1)
+        yield from node.attribute
+    yield from getattr(graph, "attribute_proto", ())
 
 
-def _inner(node: Any, depth: int) -> list[Any]:
-    found = [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs) if graph.node]
+def _inner(graph: Any, depth: int) -> list[Any]:
+    """The graphs in the attributes, whether they have nodes or initializers alone."""
+    found = [inner for one in _attributes(graph) for inner in (*((one.g,) if one.HasField("g") else ()), *one.graphs)]
     if found and depth >= _MAX_DEPTH:
         raise InvalidCard(f"The graph has graphs inside graphs, more than {_MAX_DEPTH} deep.")
     return found

@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+import multiprocessing
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from types import FrameType
+from typing import Final
 
 from fastapi import FastAPI
+from sqlalchemy import Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import SenkaError
@@ -43,6 +46,7 @@ from service.api.upload import Uploads
 from service.bodies import SmallBodies
 from service.current_lots import CurrentLots
 from service.dashboard.routes import mount
+from service.errors import RecordsUnavailable
 from service.events import Events
 from service.explain.explainer import Explainer
 from service.inference.reload import Champion
@@ -51,7 +55,7 @@ from service.monitor.alarms import Alarms
 from service.monitor.feed import AlarmFeed
 from service.pipeline import Pipeline
 from service.profiles import profile_in_effect, rules_of
-from service.records.database import migrate, open_database
+from service.records.database import DatabaseUnavailable, migrate, open_database
 from service.records.journal import Journal
 from service.records.photographs import open_store
 from service.records.recorder import Recorder
@@ -65,6 +69,8 @@ from service.security.headers import SafetyHeaders
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
+
+DATABASE_TRIED_EVERY_S: Final = 1.0
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -146,19 +152,17 @@ class PlainStartupErrors:
 
 async def _assemble(settings: Settings) -> Context:
     forget_dead_workers()
-    records = None
+    records = profile_version = None
     alarms, current_lots = Alarms(None), CurrentLots(None)
     if settings.records == "on":
         engine = open_database(settings.records_url, durable=settings.durability == "sync")
-        migrate(engine)
+        profile_version = await _open_records(engine, settings)
         alarms, current_lots = Alarms(engine), CurrentLots(engine)
         store = open_store(settings, alarms)
         journal = Journal(settings.home / "journal", settings.journal_bytes)
         records = Records(engine, store, Recorder(engine, store, journal, alarms))
     champion = Champion(settings)
-    profile_version = None
     if records:
-        profile_version = profile_in_effect(engine, rules_of(settings))
         champion.on_serving = lambda serving: note_served(engine, serving.ref, serving.model.card.model_dump(mode="json"))
     try:
         await champion.start()
@@ -199,6 +203,29 @@ async def _assemble(settings: Settings) -> Context:
     )
 
 
+async def _open_records(engine: Engine, settings: Settings) -> int:
+    """Bring the schema up to date; return the version of the rules in effect.
+
+    Raises DatabaseUnavailable or RecordsUnavailable, but one of several workers, which takes the place of one that died, waits
+    for a database that is away: a worker that fails to start ends all the others, which are grading into their journals.
+    """
+    stopped = asyncio.Event()
+    restore = _on_stop(stopped.set)
+    try:
+        while True:
+            try:
+                migrate(engine)
+                return profile_in_effect(engine, rules_of(settings))
+            except (DatabaseUnavailable, RecordsUnavailable) as error:
+                if multiprocessing.parent_process() is None or stopped.is_set():
+                    raise
+                log.warning("this worker waits for the database: %s", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), DATABASE_TRIED_EVERY_S)
+    finally:
+        restore()
+
+
 def _drain(context: Context) -> None:
     """Refuse new photographs, end the event streams and the explanations; photographs that were accepted are still answered."""
     context.pipeline.draining = True
@@ -209,6 +236,11 @@ def _drain(context: Context) -> None:
 def _drain_on_signal(context: Context) -> Callable[[], None]:
     """On SIGTERM and SIGINT drain at once, then let the server stop: it waits for open responses, and an event stream would
     never end by itself. Returns the function that puts the old handlers back."""
+    return _on_stop(lambda: _drain(context))
+
+
+def _on_stop(act: Callable[[], None]) -> Callable[[], None]:
+    """Act on SIGTERM and SIGINT, before those who handled them so far. Returns the function that puts the old handlers back."""
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
     loop = asyncio.get_running_loop()
@@ -216,7 +248,7 @@ def _drain_on_signal(context: Context) -> Callable[[], None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         # not at once: the handler may interrupt the very code that it would change things under
-        loop.call_soon_threadsafe(_drain, context)
+        loop.call_soon_threadsafe(act)
         earlier = previous[signal.Signals(number)]
         if callable(earlier):
             earlier(number, frame)

@@ -154,7 +154,7 @@ class CorrectionInEffect(BaseModel):
 class RecordedOut(GradingOut):
     """A grading on record."""
 
-    correction: CorrectionInEffect | None = Field(description="the latest that was not undone")
+    correction: CorrectionInEffect | None = Field(None, description="the latest that was not undone; absent where there is none")
 
 
 class GradingsPage(BaseModel):

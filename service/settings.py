@@ -80,7 +80,9 @@ class Settings(Places):
         "auto", description="auto asks everybody but this machine for credentials, required asks all, off asks nobody."
     )
     trusted_hosts: Names = Field(
-        (), description="Names this service is called by, comma-separated; others are refused. Empty takes any."
+        (),
+        description="Names this service is called by, comma-separated, others are refused; empty takes any, with auth off "
+        "addresses only.",
     )
     trusted_proxies: Names = Field((), description="Addresses of proxies whose forwarded headers are believed, comma-separated.")
     tls_certificate: Folder = Field(None, description="PEM file of the certificate chain, to serve https without a proxy.")

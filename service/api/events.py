@@ -1,24 +1,32 @@
 """`GET /v1/events`: server-sent events."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Header
+import anyio
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
 from service.api.context import Parts
+from service.errors import RecordsUnavailable
 from service.records.repository import sequence_number
+from service.security.sessions import KEPT_FOR_S, Session, Sessions
 
 router = APIRouter(prefix="/v1", tags=["records"])
 
+CHECK_EVERY_S: Final = 5.0
+"""How soon a stream ends after its session did."""
+
 
 @router.get("/events", responses={200: {"content": {"text/event-stream": {}}}}, response_class=StreamingResponse)
-async def events(parts: Parts, last_event_id: Annotated[str | None, Header()] = None) -> StreamingResponse:
+async def events(request: Request, parts: Parts, last_event_id: Annotated[str | None, Header()] = None) -> StreamingResponse:
     """`grading` for each one put on record, `stats` at most once a second, `model` when the champion changes,
     `alarm` for each that is open and whenever one opens, closes (then it has `until`) or is acknowledged.
 
-    A client that comes back with `Last-Event-ID` gets what it missed, 200 gradings at most.
+    A client that comes back with `Last-Event-ID` gets what it missed, 200 gradings at most. The stream ends with the session.
     """
     last_seen = sequence_number(last_event_id) if last_event_id else None
     stream = parts.events.stream(last_seen)
@@ -26,11 +34,70 @@ async def events(parts: Parts, last_event_id: Annotated[str | None, Header()] = 
     first = await anext(stream)
     # A proxy that buffers would hold events back until its buffer is full.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_all(first, stream), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_all(first, stream, _Watch.of(request, parts)), media_type="text/event-stream", headers=headers)
 
 
-async def _all(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+class _Watch:
+    """Looks again and again whether the session of a stream is still one."""
+
+    def __init__(self, sessions: Sessions, session: Session) -> None:
+        self._sessions = sessions
+        self._session = session
+        now_s = asyncio.get_running_loop().time()
+        self._confirmed_s, self._due_s = now_s, now_s + CHECK_EVERY_S
+
+    @classmethod
+    def of(cls, request: Request, parts: Parts) -> "_Watch | None":
+        """None for whoever sits at this machine; keys may not watch at all."""
+        session: Session | None = request.state.session
+        credentials = parts.door.credentials
+        return cls(credentials.sessions, session) if session is not None and credentials is not None else None
+
+    def left_s(self) -> float:
+        """Seconds until it is time to look again."""
+        return max(0.0, self._due_s - asyncio.get_running_loop().time())
+
+    async def lasts(self) -> bool:
+        """With the database away, what it said last stays true for as long as the guard would believe it."""
+        now_s = asyncio.get_running_loop().time()
+        self._due_s = now_s + CHECK_EVERY_S
+        try:
+            good = await asyncio.to_thread(self._sessions.lasts, self._session.id)
+        except RecordsUnavailable:
+            return now_s - self._confirmed_s < KEPT_FOR_S and self._session.expires_at > datetime.now(UTC)
+        self._confirmed_s = now_s
+        return good
+
+
+async def _all(first: bytes, rest: AsyncGenerator[bytes, None], watch: _Watch | None) -> AsyncIterator[bytes]:
     async with aclosing(rest):
         yield first
-        async for text in rest:
-            yield text
+        if watch is None:
+            async for text in rest:
+                yield text
+            return
+        while (found := await _next(rest, watch)) is not None:
+            yield found
+
+
+async def _next(rest: AsyncGenerator[bytes, None], watch: _Watch) -> bytes | None:
+    """The next message, or None when there is none or the session has ended."""
+    coming = asyncio.ensure_future(_one(rest))
+    try:
+        while True:
+            if not watch.left_s() and not await watch.lasts():
+                return None
+            if (await asyncio.wait({coming}, timeout=watch.left_s()))[0]:
+                return coming.result()
+    finally:
+        if not coming.done():
+            coming.cancel()
+            with anyio.CancelScope(shield=True):  # a generator that still runs cannot be closed
+                await asyncio.wait({coming})
+
+
+async def _one(rest: AsyncGenerator[bytes, None]) -> bytes | None:
+    try:
+        return await anext(rest)
+    except StopAsyncIteration:
+        return None

@@ -83,7 +83,9 @@ async def grading(parts: Parts, grading_id: str) -> Response:
 
 def _with_corrections(records: Records | None, shown: Sequence[Grading]) -> list[dict[str, Any]]:
     corrections = records.corrections([one.id for one in shown]) if records else {}
-    return [{**one.to_json(), "correction": corrections.get(one.id)} for one in shown]
+    # only where there is one: a grading that nobody corrected reads as it was answered
+    found = ((one.to_json(), corrections.get(one.id)) for one in shown)
+    return [{**answer, "correction": correction} if correction else answer for answer, correction in found]
 
 
 _IMAGE: Final[dict[int | str, dict[str, Any]]] = {

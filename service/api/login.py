@@ -135,6 +135,8 @@ async def login(request: Request, parts: Parts) -> Response:
 async def logout(request: Request, parts: Parts) -> Response:
     """End this session. Its token against forgery comes as the header X-CSRF-Token, or as `csrf_token` in a form."""
     session: Session | None = request.state.session
+    if _cross_site(request) or (session is None and csrf.from_elsewhere(dict(request.headers.raw))):
+        raise Forbidden("Another site made the browser send this.")
     if session is not None and parts.door.credentials:
         given = request.headers.get("x-csrf-token")
         if given is None:
@@ -145,7 +147,8 @@ async def logout(request: Request, parts: Parts) -> Response:
     response = Response(status_code=204)
     if "text/html" in request.headers.get("accept", ""):
         response = RedirectResponse(f"{_root(request)}/login", 303)
-    _add_cookies(response, cookies.forget_session(request.url.scheme == "https"))
+    if session is not None:  # nobody's request ends what somebody else has in this browser
+        _add_cookies(response, cookies.forget_session(request.url.scheme == "https"))
     return response
 
 
@@ -175,7 +178,7 @@ def local_path(wanted: str) -> str:
 async def _logged_in(request: Request, door: Door, form: Form, https: bool, *, as_page: bool) -> Response:
     if door.credentials is None:
         raise RecordsOff("users")
-    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if _cross_site(request):
         raise Forbidden("Another site made the browser send this.")
     if door.hashing.statistics().tasks_waiting >= MAX_WAITING:
         raise LoginThrottled(2)
@@ -197,7 +200,7 @@ async def _logged_in(request: Request, door: Door, form: Form, https: bool, *, a
 
 def _enter(credentials: Credentials, form: Form, address: str, before: Session | None) -> Session:
     """Runs in a thread: it hashes and asks the database. Raises Unauthenticated, LoginThrottled."""
-    attempt = credentials.throttle.begin(form.name, address)
+    attempt = credentials.throttle.begin(form.name, address, pin=form.pin is not None)
     secret = {"pin": form.pin} if form.pin is not None else {"password": form.password or ""}
     user = credentials.users.verify(form.name, **secret)
     if user is None:
@@ -287,6 +290,10 @@ def _page(request: Request, wanted: str, name: str = "", refused: SenkaError | N
         response.headers["Retry-After"] = str(wait_s)
     _add_cookies(response, [cookies.line(cookies.LOGIN, token, https, http_only=True, same_site="Strict")])
     return response
+
+
+def _cross_site(request: Request) -> bool:
+    return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 def _root(request: Request) -> str:

@@ -17,7 +17,7 @@ from service.security.users import Keep, Users
 
 router = APIRouter(prefix="/v1/users", tags=["people"])
 
-_EXAMPLE: Final[dict[str, JsonValue]] = {"name": "hanako", "role": "operator", "pin": "2580"}
+_EXAMPLE: Final[dict[str, JsonValue]] = {"name": "hanako", "role": "operator", "pin": "4826"}
 UserRole = Literal["viewer", "operator", "admin"]
 Secret = Annotated[SecretStr, Field(max_length=MAX_PASSWORD_CHARACTERS)]
 

@@ -36,7 +36,8 @@ LOGGING: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"strangers": {"()": "service.protocol.NoNoise"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["strangers"]}},
     # python_multipart warns of every broken body, which the sender is told already
     "loggers": {"alembic": {"level": "WARNING"}, "python_multipart": {"level": "ERROR"}},
     "root": {"level": "INFO", "handlers": ["stderr"]},
@@ -78,11 +79,10 @@ def serve(
 
 
 def _run(settings: Settings) -> None:
-    import uvicorn
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    from service.protocol import BoundedHttpProtocol, Bounds
+    from service.protocol import BoundedConfig, BoundedHttpProtocol, BoundedServer, Bounds
     from service.records.database import migrate, open_database
     from service.security.door import require_somebody
     from service.security.tls import certificate
@@ -90,12 +90,14 @@ def _run(settings: Settings) -> None:
     _require_address(settings)
     tls = certificate(settings)
     bounds = Bounds(settings.head_timeout_ms / 1e3, settings.max_connections)
-    _allow_files(settings.max_connections + FILES_BESIDE_CONNECTIONS)
-    config = uvicorn.Config(
+    # As many again may be accepted before those that go for them are closed, and as many wait to be
+    _allow_files(3 * settings.max_connections + FILES_BESIDE_CONNECTIONS)
+    config = BoundedConfig(
         "service.app:create_app",
         factory=True,
         host=settings.host,
         port=settings.port,
+        backlog=min(settings.max_connections, 2048),
         workers=settings.workers,
         access_log=False,
         http=cast("type[Protocol]", partial(BoundedHttpProtocol, bounds=bounds)),
@@ -131,7 +133,7 @@ def _run(settings: Settings) -> None:
         # uvicorn stops in order and then raises the signal once more, for handlers that stood before: a stop is no failure.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, frame: None)
-        server = uvicorn.Server(config)
+        server = BoundedServer(config)
         server.run()
         failed = not server.started
     if failed:

@@ -31,6 +31,7 @@ from sqlalchemy import Connection, Engine, Table, func, inspect, select, text, u
 
 from models.durable import sync_folder
 from models.errors import SenkaError
+from service.records.database import lift_deadline
 from service.records.tables import batch_photographs, gradings, metadata
 from service.records.transactions import reading
 
@@ -247,6 +248,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name == "postgresql":
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             # Reading a season takes as long as it takes
+            lift_deadline(connection)
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         yield connection

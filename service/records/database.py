@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 
 from models.durable import locked
 from models.errors import SenkaError
@@ -67,11 +67,14 @@ def _open(parsed: URL, durable: bool) -> Engine:
         raise DatabaseUnavailable(
             f"SENKA_DATABASE_URL or SENKA_HOME cannot be used: records live in SQLite or PostgreSQL, not {kind}."
         )
+    pool: dict[str, Any] = {}
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        if parsed.query.get("mode") != "memory":
+            pool = {"pool_timeout": 3, "max_overflow": 40}
     # Several workers commit to one file, and SQLite lets one of them write at a time
     arguments = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-    engine = create_engine(parsed, connect_args=arguments, json_serializer=_dumps, json_deserializer=orjson.loads)
+    engine = create_engine(parsed, connect_args=arguments, json_serializer=_dumps, json_deserializer=orjson.loads, **pool)
     event.listen(engine, "connect", _configure_sqlite if durable else _configure_sqlite_async)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
@@ -82,7 +85,7 @@ def _open_postgresql(parsed: URL, durable: bool) -> Engine:
     if "options" not in parsed.query:
         arguments["options"] = _SERVER_SETTINGS + ("" if durable else " -c synchronous_commit=off")
     try:
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             connect_args=arguments,
             pool_pre_ping=True,  # a connection that the server has closed is replaced without anybody noticing
@@ -92,10 +95,15 @@ def _open_postgresql(parsed: URL, durable: bool) -> Engine:
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
         )
+        from service.records import deadline  # here: it needs the driver
     except ImportError as error:
         raise DatabaseUnavailable(
             f"Records in PostgreSQL need a package that is not installed ({error}); in the checkout: pip install -e '.[postgres]'"
         ) from error
+    if "statement_timeout" not in str(parsed.query.get("options", "")):  # who gives the server more time waits for it
+        event.listen(engine, "do_connect", deadline.connect)
+        event.listen(engine, "checkin", deadline.forget)
+    return engine
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
@@ -124,14 +132,20 @@ def place(engine: Engine) -> str:
     return url.set(query={}, drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
-def reason(error: DBAPIError) -> str:
+def reason(error: StatementError) -> str:
     """What a database's driver says is wrong, in one line."""
     lines = [line.strip() for line in str(error.orig).splitlines() if line.strip()]
     return lines[0].rstrip(".") if lines else type(error.orig).__name__
 
 
+def lift_deadline(connection: Connection, limit_s: float | None = None) -> None:
+    """A server of PostgreSQL is waited for so long, None: for ever; until the connection is given back."""
+    connection.connection.driver_connection.limit_s = limit_s  # type: ignore[union-attr]
+
+
 def _take_time(connection: Connection) -> None:
     """A migration of a season's records takes longer than any request may."""
+    lift_deadline(connection)
     for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(text(f"SET LOCAL {name} = 0"))
 

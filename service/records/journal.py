@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
@@ -23,12 +24,14 @@ from models.durable import sync_folder
 from service.grading import Grading, new_id
 from service.records.entry import Entry
 from service.records.rows import from_row, to_row
+from service.records.tables import gradings
 
 log = logging.getLogger(__name__)
 
 SUFFIX: Final = ".journal"
 REFUSED: Final = "refused"
-"""File of the lines that the database would not take, for a person to look at."""
+"""File of the lines that are damaged or that the database would not take, for a person to look at."""
+_COLUMNS: Final = tuple(gradings.columns.keys())
 
 
 class JournalFull(OSError):
@@ -64,6 +67,7 @@ class Journal:
         self._file = -1
         self._start = self._end = 0
         self._keys: dict[str, _Waiting] = {}
+        self._set_aside: set[bytes] = set()
 
     @property
     def waiting(self) -> bool:
@@ -128,12 +132,22 @@ class Journal:
             finally:
                 os.close(file)
 
+    @property
+    def refused(self) -> Path:
+        """Where lines are set aside; no file until there is one."""
+        return self._folder / REFUSED
+
     def refuse(self, text: bytes) -> None:
-        """Set a line aside that the database will never take."""
-        with (self._folder / REFUSED).open("ab") as file:
+        """Set a line aside that will never be on record; once, though it is met again. Raises OSError."""
+        name = sha256(text).digest()
+        if name in self._set_aside:
+            return
+        with self.refused.open("ab") as file:
             file.write(text + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(self._folder)
+        self._set_aside.add(name)
 
     def close(self) -> None:
         """Let go of the file; what waits in it is found by the next process."""
@@ -229,8 +243,9 @@ def decode(line: bytes) -> Entry:
     checksum, _, text = line.partition(b" ")
     if checksum != b"%08x" % crc32(text):
         raise ValueError("the checksum is wrong")
-    row: dict[str, Any] = orjson.loads(text)
+    found: dict[str, Any] = orjson.loads(text)
     try:
+        row = {**dict.fromkeys(_COLUMNS), **found}  # a version before may have written it, which lacked some of them
         shared = row.pop("shared")
         for name in ("received_at", "captured_at"):
             row[name] = row[name] and datetime.fromisoformat(row[name])
@@ -239,13 +254,15 @@ def decode(line: bytes) -> Entry:
         raise ValueError(f"it is no grading ({error})") from error
 
 
-def decode_all(lines: Sequence[Line]) -> list[Entry]:
-    """The entries of lines; those that are damaged are left out, and said so."""
-    entries, wrong = [], Counter[str]()
+def decode_all(lines: Sequence[Line]) -> list[Entry | None]:
+    """The entry of each line; None for one that is damaged, and that is said."""
+    entries: list[Entry | None] = []
+    wrong = Counter[str]()
     for line in lines:
         try:
             entries.append(decode(line.text))
         except ValueError as error:
+            entries.append(None)
             wrong[str(error)] += 1
     for what, number in wrong.items():
         log.error("%d lines of a journal are damaged and not put on record: %s", number, what)

@@ -8,7 +8,7 @@ from models.imaging import MEDIA_TYPES
 from service.errors import PhotographNotStored, PhotographUnavailable
 from service.records.disk import AlarmSink, Watermark
 from service.records.folder import ContentFolder
-from service.records.spool import Spool, open_spool
+from service.records.spool import AWAY, Spool, open_spool
 from service.settings import Settings
 
 _SUFFIXES: Final = {"jpeg": "jpg", "png": "png", "webp": "webp", "bmp": "bmp"}
@@ -91,4 +91,6 @@ def open_store(settings: Settings, alarms: AlarmSink | None = None) -> Photograp
     """The store that the settings name. Raises ObjectStoreUnusable where its client is not installed."""
     folder = settings.photographs
     spool = open_spool(settings, alarms) if isinstance(settings.image_store, str) else None
+    if spool is None and alarms:
+        alarms.clear(AWAY)  # nobody else would, now that there is no object store any more
     return PhotographStore(folder, watermark=Watermark(folder, settings.disk_reserve_bytes, alarms), spool=spool)

@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InvalidRequestError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import PhotographNotStored, RecordsUnavailable
 from service.grading import Grading
-from service.records.database import reason
+from service.records.database import RECORDING_LOCK, reason
 from service.records.disk import AlarmSink
 from service.records.entry import Entry
 from service.records.journal import Journal, Line, decode_all
@@ -26,14 +26,18 @@ from service.records.writing import Writer, of_keys
 log = logging.getLogger(__name__)
 
 AWAY: Final = "database_away"
+REFUSED: Final = "journal_refused"
 PROBES_EVERY_S: Final = 0.5
 SWEEPS_EVERY_S: Final = 5.0
 """How soon the journal of a worker that was killed is found."""
 DRAINS_AT_ONCE: Final = 256
 STARTS_WITHIN_S: Final = 10.0
 
-DatabaseAway = (OperationalError, InterfaceError, InternalError, PoolTimeout)
-"""What says that the database is away, locked for too long, full or read-only, and nothing about what it was sent."""
+Refused = (DataError, IntegrityError)
+"""What says that the database does not take what it was sent. Asked for before DatabaseAway, which it is part of."""
+DatabaseAway = (DBAPIError, PoolTimeout, InvalidRequestError)
+"""What says that the database is away, locked for too long, full, read-only, damaged, without a table or a privilege, or that its
+connections broke one after the other; and nothing about what it was sent."""
 
 
 class Drainable(Protocol):
@@ -74,6 +78,8 @@ class Recorder:
         """Put on record what was left behind, then go on doing so in a thread. Returns after some seconds at the latest."""
         if self._alarms:
             self._alarms.clear(AWAY)
+            if self._journal and not self._journal.refused.exists():  # a person has seen to it
+                self._alarms.clear(REFUSED)
         self._thread.start()
         self._swept.wait(STARTS_WITHIN_S)
 
@@ -98,6 +104,8 @@ class Recorder:
             try:
                 with self._engine.begin() as connection:
                     return self._writer.write(connection, kept)
+            except Refused:
+                raise
             except DatabaseAway as error:
                 self._failed(error)
         return self._put_aside(kept)
@@ -113,6 +121,8 @@ class Recorder:
         try:
             with self._engine.connect() as connection:
                 there = of_keys(connection, missing)
+        except Refused:
+            raise
         except DatabaseAway as error:
             self._failed(error)
             if self._journal is None:
@@ -139,24 +149,24 @@ class Recorder:
         except OSError as error:
             raise RecordsUnavailable(f"{why}, and {error.strerror or error}") from error
 
-    def _failed(self, error: SQLAlchemyError) -> None:
-        with self._state:
-            before, self._away = self._away, _words(error)
-        if self._journal is None:
-            return
-        self._wake.set()
-        if before is None:
-            log.warning("the database is away, gradings go to the journal: %s", self._away)
-            if self._alarms:
-                self._alarms.raise_(AWAY, f"The database is away: {self._away}. Gradings wait in a journal.", "critical")
+    def _failed(self, error: Exception) -> None:
+        why = _words(error)
+        with self._state:  # until it is told: of two that change it, the last one must also have the last word
+            before, self._away = self._away, why
+            if before is None and self._journal:
+                log.warning("the database is away, gradings go to the journal: %s", why)
+                if self._alarms:
+                    self._alarms.raise_(AWAY, f"The database is away: {why}. Gradings wait in a journal.", "critical")
+        if self._journal:
+            self._wake.set()
 
     def _answers(self) -> None:
         with self._state:
             before, self._away = self._away, None
-        if before is not None:
-            log.warning("the database is back")
-            if self._alarms:
-                self._alarms.clear(AWAY)
+            if before is not None:
+                log.warning("the database is back")
+                if self._alarms:
+                    self._alarms.clear(AWAY)
 
     def _keep_draining(self) -> None:
         while True:
@@ -179,7 +189,9 @@ class Recorder:
         """Put on record all that waits. Raises what says that the database is away."""
         if self._away:
             with self._engine.begin() as connection:
-                self._probe(connection)
+                if not self._probe(connection):
+                    return
+            self._begin()
             self._answers()
         if self._journal is None:
             return
@@ -188,34 +200,70 @@ class Recorder:
             self._empty(orphan)
             orphan.remove()
 
-    def _probe(self, connection: Connection) -> None:
+    def _probe(self, connection: Connection) -> bool:
         """Write nothing, but as gradings are written: a full disk and a lock that is held are no database that is back."""
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("UPDATE profiles SET version = version WHERE 0")
-        else:
-            connection.execute(text("SELECT 1 FROM gradings LIMIT 1"))
+            return True
+        if not connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": RECORDING_LOCK}).scalar():
+            return False
+        connection.exec_driver_sql("UPDATE profiles SET version = version WHERE false")
+        return True
+
+    def _begin(self) -> None:
+        """Put the first of what waits on record: a database that takes a probe and no gradings is not back."""
+        if self._journal is None or self._put_some_on_record(self._journal):
+            return
+        for orphan in self._journal.left_behind():
+            if self._put_some_on_record(orphan):
+                return
 
     def _empty(self, journal: Drainable) -> None:
-        while lines := journal.head(DRAINS_AT_ONCE):
-            self._put_on_record(lines)
-            journal.drop(lines[-1].end)
+        while self._put_some_on_record(journal):
+            pass
 
-    def _put_on_record(self, lines: Sequence[Line]) -> None:
+    def _put_some_on_record(self, journal: Drainable) -> bool:
+        """Whether there were any. Raises what says that the database is away."""
+        lines = journal.head(DRAINS_AT_ONCE)
+        if not lines:
+            return False
         entries = decode_all(lines)
+        whole = [entry for entry in entries if entry is not None]
+        if len(whole) == len(lines) and self._write_again(whole) is None:
+            journal.drop(lines[-1].end)
+            return True
+        for line, entry in zip(lines, entries, strict=True):  # one of them is refused, and must not keep the others out
+            why = "it is damaged" if entry is None else self._write_again([entry])
+            if why is not None:
+                self._set_aside(line, why)
+            journal.drop(line.end)
+        return True
+
+    def _write_again(self, entries: Sequence[Entry]) -> str | None:
+        """Why not: what was sent is to blame, or a bug of ours. Raises what says that the database is away."""
         try:
             with self._engine.begin() as connection:
                 self._writer.write_again(connection, entries)
+        except Refused as error:
+            return _words(error)
         except DatabaseAway:
             raise
-        except DBAPIError as error:  # one of them is refused, and must not keep the others out
-            if len(lines) > 1:
-                for line in lines:
-                    self._put_on_record([line])
-                return
-            log.error("the database refuses a grading of the journal, it is set aside: %s", reason(error))
-            assert self._journal is not None  # noqa: S101 - there are no lines without one
-            self._journal.refuse(lines[0].text)
+        except Exception as error:  # a value that its column cannot even be given, say
+            return _words(error)
+        return None
+
+    def _set_aside(self, line: Line, why: str) -> None:
+        assert self._journal is not None  # noqa: S101 - there are no lines without one
+        self._journal.refuse(line.text)
+        log.error("a grading of the journal cannot be put on record, it is set aside: %s", why)
+        if self._alarms:
+            told = f"A grading could not be put on record: {why}. It is kept in {self._journal.refused}."
+            self._alarms.raise_(REFUSED, told, "critical")
 
 
-def _words(error: SQLAlchemyError) -> str:
-    return reason(error) if isinstance(error, DBAPIError) else "every connection is in use"
+def _words(error: Exception) -> str:
+    if isinstance(error, PoolTimeout):
+        return "every connection is in use"
+    if isinstance(error, StatementError):  # its own words quote what was sent
+        return reason(error)
+    return f"{type(error).__name__}: {error}".splitlines()[0]

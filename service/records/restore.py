@@ -30,7 +30,7 @@ from service.records.backup import (
     Photographs,
     Step,
 )
-from service.records.database import migrate, open_database
+from service.records.database import lift_deadline, migrate, open_database
 from service.records.disk import measure_disk
 from service.records.tables import UtcDateTime, metadata
 from service.settings import Settings
@@ -172,6 +172,7 @@ def _load(path: Path, engine: Engine, manifest: Manifest, step: Step) -> None:
         members = {member.name: member for member in _members(tar) if member.name.startswith("tables/")}
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
+                lift_deadline(connection)
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
             for table in metadata.sorted_tables:
                 if table.name in _DERIVED and inspect(connection).has_table(table.name):

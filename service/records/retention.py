@@ -94,9 +94,10 @@ class Retention:
         now = now or datetime.now(UTC)
         counts = {"age": 0, "size": 0, "room": 0, "held": 0}
         self._store.folder.root.mkdir(0o700, parents=True, exist_ok=True)
-        self._finish_last_run()
+        self._store.folder.recover()
         if self._journal_waits():
             return counts | {"held": 1}  # what it holds may name a photograph again
+        self._finish_last_run()
         counts["age"], counts["held"] = self._by_age(now)
         counts["size"] = self._by_size(now)
         counts["room"] = self._for_room(now)
@@ -179,7 +180,8 @@ class Retention:
 
         Whoever labels or corrects one of them meanwhile waits for its row, or has changed it already: then it is not marked.
         """
-        replace(self._list, json.dumps(sorted({kept.photograph for kept in batch})).encode(), self._list.with_suffix(".new"))
+        late = self._listed()
+        self._note(late | {kept.photograph for kept in batch})
         c, s = gradings.c, photograph_shares.c
         ids, keys = [kept.id for kept in batch], {kept.photograph for kept in batch}
         labelled = c.photograph.in_(select(batch_photographs.c.photograph))
@@ -197,25 +199,32 @@ class Retention:
         unnamed = {kept.photograph for kept in gone}
         with self._engine.connect() as connection:
             unnamed -= _named(connection, unnamed & shared if self._store.is_local else unnamed, unnamed)
-        self._store.delete(sorted(unnamed))
-        self._list.unlink()
+        self._note(late | unnamed.difference(self._store.delete(sorted(unnamed))))
         return gone
 
     def _finish_last_run(self) -> None:
-        """Delete what the last run had marked when it was cut off."""
-        self._store.folder.recover()
+        """Delete what the last run had marked when it was cut off, and what had been put too lately for it."""
+        keys = self._listed()
+        if keys:
+            with self._engine.connect() as connection:
+                keys -= _named(connection, keys, keys)
+        self._note(keys.difference(self._store.delete(sorted(keys))))
+
+    def _listed(self) -> set[str]:
         try:
-            keys = set(json.loads(self._list.read_bytes()))
+            return set(json.loads(self._list.read_bytes()))
         except FileNotFoundError:
-            return
-        with self._engine.connect() as connection:
-            keys -= _named(connection, keys, keys)
-        self._store.delete(sorted(keys))
-        self._list.unlink()
+            return set()
+
+    def _note(self, keys: set[str]) -> None:
+        if keys:
+            replace(self._list, json.dumps(sorted(keys)).encode(), self._list.with_suffix(".new"))
+        else:
+            self._list.unlink(missing_ok=True)
 
     @property
     def _list(self) -> Path:
-        """The photographs that are being deleted."""
+        """The photographs that are being deleted, now or by a later run."""
         return self._store.folder.root / ".deleting"
 
     def _journal_waits(self) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import RecordsUnavailable
-from service.records.database import reason
+from service.records.database import lift_deadline, reason
 
 LONG_MS: Final = 120_000
 
@@ -44,6 +44,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def take_time(connection: Connection) -> None:
     """What moves a season of gradings takes longer than the database lets others take, until this transaction ends."""
     if connection.dialect.name == "postgresql":
+        lift_deadline(connection, LONG_MS / 1000 + 2)
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {LONG_MS}")
 
 

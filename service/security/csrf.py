@@ -30,5 +30,7 @@ def from_elsewhere(headers: Mapping[bytes, bytes]) -> bool:
     if site is not None:  # over http on a network browsers leave it out
         return site not in (b"none", b"same-origin")
     origin = headers.get(b"origin")
-    ours = (headers.get(b"host", b"").lower(), headers.get(b"x-forwarded-host", b"").lower())
-    return origin is not None and origin.partition(b"://")[2].lower() not in ours
+    if origin is None:
+        return False
+    ours = {headers.get(b"host", b"").lower(), headers.get(b"x-forwarded-host", b"").lower()} - {b""}
+    return origin.partition(b"://")[2].lower() not in ours  # `null` names no host, and is nobody we know

@@ -7,7 +7,7 @@ import anyio
 from sqlalchemy import Engine
 
 from models.errors import SenkaError
-from service.security.hosts import Hosts, is_loopback
+from service.security.hosts import Hosts, holds_loopback, is_loopback
 from service.security.keys import Keys
 from service.security.rate import Rate
 from service.security.sessions import Sessions
@@ -27,6 +27,15 @@ class NobodyCouldEnter(SenkaError):
             f"Listening on {host} lets other machines in, and there are no credentials yet: add some with `senka keys add NAME` "
             "or `senka users add NAME`, or ask nobody for any with SENKA_AUTH=off.",
             host=host,
+        )
+
+
+class AnyProxy(SenkaError):
+    code = "any_proxy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "SENKA_TRUSTED_PROXIES is *, which lets everybody claim any address: name the addresses or networks of your proxies."
         )
 
 
@@ -56,16 +65,21 @@ class Door:
     @classmethod
     def open(cls, settings: Settings, engine: Engine | None) -> "Door":
         """The door of a service. Starts a thread that follows the keys; `close` ends it. Needs a running event loop."""
+        _require_named_proxies(settings)
         credentials = None
         if engine is not None:
             keys = Keys(engine)
             keys.start()
-            credentials = Credentials(engine, Users(engine), keys, Sessions(engine, settings.session_hours), Throttle(engine))
+            sessions = Sessions(engine, settings.session_hours)
+            credentials = Credentials(engine, Users(engine, changed=sessions.forget), keys, sessions, Throttle(engine))
         # With a proxy on this machine everybody comes from this machine.
-        local_proxy = any(proxy == "*" or is_loopback(proxy.partition("/")[0]) for proxy in settings.trusted_proxies)
+        local_proxy = any(holds_loopback(proxy) for proxy in settings.trusted_proxies)
         return cls(
             auth=settings.auth,
-            hosts=Hosts(settings.trusted_hosts),
+            # Where nobody needs credentials, a name that a page elsewhere made point here would be enough
+            hosts=Hosts.of_this_machine()
+            if settings.auth == "off" and not settings.trusted_hosts
+            else Hosts(settings.trusted_hosts),
             behind_proxy=bool(settings.trusted_proxies),
             trusts_this_machine=settings.auth == "auto" and not local_proxy,
             rate=Rate(settings.rate_per_s),
@@ -80,8 +94,15 @@ class Door:
 
 
 def require_somebody(settings: Settings, engine: Engine | None) -> None:
-    """Raise NobodyCouldEnter for a service that listens to other machines while none of them could show credentials."""
+    """Raise NobodyCouldEnter for a service that listens to other machines while none of them could show credentials, and
+    AnyProxy for one that believes every proxy."""
+    _require_named_proxies(settings)
     if settings.auth != "auto" or is_loopback(settings.host):
         return
     if engine is None or not (Users(engine).any_enabled() or Keys(engine).any_good()):
         raise NobodyCouldEnter(settings.host)
+
+
+def _require_named_proxies(settings: Settings) -> None:
+    if any(proxy.strip() == "*" for proxy in settings.trusted_proxies):
+        raise AnyProxy

@@ -8,7 +8,7 @@ import asyncio
 import math
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote_plus
 
 from starlette._utils import get_route_path
 from starlette.responses import RedirectResponse, Response
@@ -22,7 +22,7 @@ from service.security import cookies, csrf
 from service.security.door import Door
 from service.security.hosts import host_of, is_loopback
 from service.security.local import why_not_local
-from service.security.policy import PROBES, Access, access_to
+from service.security.policy import ADMINISTER, PROBES, Access, access_to
 from service.security.principal import Principal, Role
 from service.security.sessions import Session
 
@@ -33,7 +33,7 @@ _READ: Final = frozenset(
     {
         *(b"host", b"authorization", b"cookie", b"origin", b"accept", csrf.HEADER),
         *(b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"),
-        *(b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"forwarded", b"via"),
+        *(b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"forwarded"),
     }
 )
 _BEARER: Final = b"bearer "
@@ -86,7 +86,7 @@ async def _admit(door: Door, scope: Scope, asked: Asked) -> Session | None:
     if access is not None and not access.asks:
         state["principal"], state["session"] = _nobody(address), None
         return None
-    who, session = state["principal"], state["session"] = await _who(door, scope, asked, address)
+    who, session = state["principal"], state["session"] = await _who(door, scope, asked, address, access)
     if access is None:
         _refuse_unlisted(scope, who, door, asked)
         return session
@@ -101,7 +101,7 @@ async def _admit(door: Door, scope: Scope, asked: Asked) -> Session | None:
     return session
 
 
-async def _who(door: Door, scope: Scope, asked: Asked, address: str) -> tuple[Principal, Session | None]:
+async def _who(door: Door, scope: Scope, asked: Asked, address: str, access: Access | None) -> tuple[Principal, Session | None]:
     """Raises Unauthenticated for a key that is wrong, on this machine too: whoever shows one means it."""
     if door.auth == "off":
         return _local(address), None
@@ -116,7 +116,10 @@ async def _who(door: Door, scope: Scope, asked: Asked, address: str) -> tuple[Pr
             raise Unauthenticated("This key is not known here, or was revoked. `senka keys list` shows those that are good.")
         return Principal("key", key.name, Role.CAMERA, key.id, key.camera, address), None
     if credentials and (token := cookies.session_token(asked.get(b"cookie"), scope["scheme"] == "https")):
-        session = credentials.sessions.known(token) or await asyncio.to_thread(credentials.sessions.find, token)
+        # What a moment ago was so is enough to look at things; who changes them, or manages people, is asked about now
+        looks = scope["method"] in ("GET", "HEAD") and access is not None and access != ADMINISTER
+        session = credentials.sessions.known(token) if looks else None
+        session = session or await asyncio.to_thread(credentials.sessions.find, token)
         if session is not None:
             return Principal("user", session.user, session.role, address=address), session
     if why_not_local(door, scope, asked) is None:
@@ -189,14 +192,18 @@ def _bind_camera(scope: Scope, camera: str) -> None:
     named = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("camera", [])
     if any(name not in ("", camera) for name in named):
         raise Forbidden(f"This key is for the camera {camera!r}, not for {named[-1][:100]!r}.", camera=camera)
-    if camera not in named:
-        kept = b"&".join(part for part in query.split(b"&") if part and part.partition(b"=")[0] != b"camera")
+    if named != [camera]:
+        kept = b"&".join(part for part in query.split(b"&") if part and not _is_camera(part))
         scope["query_string"] = kept + (b"&" if kept else b"") + b"camera=" + quote(camera, safe="").encode()
+
+
+def _is_camera(part: bytes) -> bool:
+    return unquote_plus(part.partition(b"=")[0].decode("latin-1")) == "camera"
 
 
 def _limit(door: Door, scope: Scope, who: Principal) -> None:
     named = parse_qs(scope["query_string"].decode("latin-1")).get("camera", [""])[-1]
-    sender = who.key_id or f"{who.address} {named[:100]}"
+    sender = who.key_id or (f"user {who.name}" if who.kind == "user" else f"{who.address} {named[:100]}")
     wait_s = door.rate.wait_s(sender)
     if wait_s:
         raise RateLimited(door.rate.per_s, math.ceil(wait_s))

@@ -1,11 +1,13 @@
 """Names and addresses: who sits at this machine, and by what names the service may be called."""
 
+import socket
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 MAX_NAME: Final = 255
+_LOOPBACK: Final = tuple(ip_network(text) for text in ("127.0.0.0/8", "::1/128", "::ffff:127.0.0.0/104"))
 
 
 @lru_cache(maxsize=1024)
@@ -38,12 +40,23 @@ def forwarded_hosts(name: bytes, value: str) -> list[str]:
     """Every address or name that a forwarding header holds; what cannot be read is there as an empty one."""
     if name != b"forwarded":
         return [host_of(entry) for entry in value.split(",")]
-    pairs = [pair.partition("=") for entry in value.split(",") for pair in entry.split(";")]
-    return [host_of(said) if key.strip().lower() in ("for", "by", "host") else "" for key, _, said in pairs if not _is_proto(key)]
+    found = []
+    for entry in value.split(","):
+        pairs = [(key.strip().lower(), said) for key, _, said in (pair.partition("=") for pair in entry.split(";"))]
+        named = [host_of(said) if key in ("for", "by", "host") else "" for key, said in pairs if key != "proto"]
+        found += named or [""]  # of an entry that says no more than the protocol nothing is known
+    return found
 
 
-def _is_proto(key: str) -> bool:
-    return key.strip().lower() == "proto"
+def holds_loopback(proxy: str) -> bool:
+    """Whether an address, a name or a network, as SENKA_TRUSTED_PROXIES has them, is or contains this machine."""
+    if is_loopback(proxy):
+        return True
+    try:
+        network = ip_network(proxy.strip(), strict=False)
+    except ValueError:
+        return False
+    return any(network.version == ours.version and network.overlaps(ours) for ours in _LOOPBACK)
 
 
 @lru_cache(maxsize=1024)
@@ -58,14 +71,23 @@ def network_of(address: str) -> str:
 class Hosts:
     """The names that this service is called by. Without any, it takes every name."""
 
-    def __init__(self, trusted: Iterable[str]) -> None:
+    @classmethod
+    def of_this_machine(cls) -> "Hosts":
+        """`localhost`, the machine's own name, with and without `.local`, and every address: no stranger's name can be one."""
+        own = socket.gethostname().lower().rstrip(".").removesuffix(".local")
+        return cls(("localhost", own, f"{own}.local"), addresses=True)
+
+    def __init__(self, trusted: Iterable[str], *, addresses: bool = False) -> None:
+        self._addresses = addresses
         self._exact = frozenset(name.lower().rstrip(".") for name in trusted if not name.startswith("*."))
         self._below = tuple(name[1:].lower() for name in trusted if name.startswith("*."))
         self.any = not self._exact and not self._below
 
     def trusts(self, host: str) -> bool:
         """Whether a name without its port is one of ours; `*.example.org` in the setting covers what lies below it."""
-        return self.any or host in self._exact or (bool(self._below) and host.endswith(self._below))
+        if self.any or host in self._exact or (bool(self._below) and host.endswith(self._below)):
+            return True
+        return self._addresses and _address(host) is not None
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

@@ -11,6 +11,10 @@ from service.security.door import Door
 from service.security.hosts import forwarded_hosts, host_of, is_loopback
 
 _FORWARDED: Final = (b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"forwarded")
+"""Those that may say that whoever asks a proxy on this machine sits here too."""
+_PROXIES: Final = (b"x-forwarded", b"x_forwarded", b"cf-")
+_PROXY: Final = frozenset({b"via", b"x-client-ip", b"true-client-ip", b"x-original-host", b"x-original-forwarded-for"})
+"""Beginnings and names of headers that only a proxy sends, whatever they say."""
 
 
 def why_not_local(door: Door, scope: Any, asked: dict[bytes, bytes]) -> str | None:
@@ -42,7 +46,7 @@ def _why_headers(door: Door, scope: Any, asked: dict[bytes, bytes]) -> str | Non
         return "It came from this machine, but from a page of another site."
     if asked.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin") and not _opens_a_page(scope, asked):
         return "It came from this machine, but from a page of another site."
-    if b"via" in asked:
+    if any((name.startswith(_PROXIES) and name not in _FORWARDED) or name in _PROXY for name, _ in scope["headers"]):
         return "It came through a proxy."
     for name in _FORWARDED:
         value = asked.get(name)

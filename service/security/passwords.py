@@ -18,6 +18,16 @@ MAX_PASSWORD_CHARACTERS: Final = 256
 MIN_PIN_DIGITS: Final = 4
 MAX_PIN_DIGITS: Final = 8
 
+COMMON_PINS: Final = frozenset(
+    {
+        *(str(year) for year in range(1940, 2030)),
+        *("2580", "0852", "8520", "1122", "2211", "1221", "2112", "1331", "1357", "2468", "1379", "1397", "7913", "1236", "1478"),
+        *("1470", "3690", "1230", "3210", "0007", "5683", "112233", "123321", "147258", "159753", "456123", "789456"),
+        *("246810", "102030", "121314", "1233211", "1472583", "11223344", "12344321", "14725836", "15975346"),
+    }
+)
+"""Those tried first, besides digits repeated or in a row: years, and what lies in a line on the keys."""
+
 HASHER: Final = PasswordHasher()
 """argon2id as RFC 9106 advises where memory is scarce: 64 MiB, three passes."""
 
@@ -37,9 +47,14 @@ def proper_pin(pin: str) -> str:
     spelled = unicodedata.normalize("NFKC", pin)
     if not (MIN_PIN_DIGITS <= len(spelled) <= MAX_PIN_DIGITS and spelled.isascii() and spelled.isdigit()):
         raise InvalidRequest(f"A PIN has {MIN_PIN_DIGITS} to {MAX_PIN_DIGITS} digits.")
-    if len(set(spelled)) == 1 or spelled in "01234567890" or spelled in "09876543210":
-        raise InvalidRequest("A PIN is neither one digit repeated nor digits in a row: those are tried first.")
+    if _repeats(spelled) or spelled in "01234567890" or spelled in "09876543210" or spelled in COMMON_PINS:
+        raise InvalidRequest("A PIN is neither digits repeated, digits in a row, a year nor a common one: those are tried first.")
     return spelled
+
+
+def _repeats(pin: str) -> bool:
+    """1111, 1212, 123123, 25252: nothing but its own beginning again and again, cut off somewhere."""
+    return any((pin[:length] * len(pin))[: len(pin)] == pin for length in range(1, len(pin) // 2 + 1))
 
 
 def hashed(secret: str, hasher: PasswordHasher = HASHER) -> str:

@@ -7,6 +7,7 @@ as long as the new one has not been used: an answer that never reached the brows
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import RecordsUnavailable
 from service.grading import new_id
@@ -25,6 +27,8 @@ ROTATE_AFTER: Final = timedelta(minutes=15)
 PREVIOUS_GOOD_FOR: Final = timedelta(seconds=60)
 BELIEVED_FOR_S: Final = 2.0
 """A session that was looked up is taken as it was for so long: by then every worker knows of a logout or a disabled user."""
+KEPT_FOR_S: Final = 15 * 60.0
+"""While the database is away, a session is good for so long after the database last confirmed it."""
 MAX_CACHED: Final = 10_000
 
 
@@ -46,7 +50,8 @@ class Sessions:
     def __init__(self, engine: Engine, hours: float) -> None:
         self._engine = engine
         self._lasts = timedelta(hours=hours)
-        self._cache: OrderedDict[str, tuple[float, Session]] = OrderedDict()  # hash of a token -> until when to believe it
+        self._cache: OrderedDict[str, tuple[float, Session]] = OrderedDict()  # hash of a token -> when the database confirmed it
+        self._dropped = 0  # how often sessions were dropped: what was looked up before is not kept after
         self._lock = threading.Lock()
 
     def open(self, user_id: str, now: datetime | None = None) -> Session:
@@ -75,29 +80,30 @@ class Sessions:
     def known(self, token: str) -> Session | None:
         """The session of a token that was looked up a moment ago, without asking the database."""
         found = self._cache.get(_hash(token))
-        return found[1] if found and time.monotonic() < found[0] else None
+        return found[1] if found and time.monotonic() - found[0] < BELIEVED_FOR_S else None
 
     def find(self, token: str, now: datetime | None = None) -> Session | None:
         """The session behind a token; None for one that ran out, was ended, or never was.
 
-        With the database away, a session that this process knows stays good until it runs out. Raises RecordsUnavailable
-        for any other.
+        With the database away, a session that it confirmed to this process within KEPT_FOR_S stays good. Raises
+        RecordsUnavailable for any other.
         """
         now = now or datetime.now(UTC)
         hashed = _hash(token)
+        asked_s, dropped = time.monotonic(), self._dropped
         try:
             found = self._look_up(hashed, now)
         except (OperationalError, InterfaceError) as error:
             with self._lock:
                 kept = self._cache.get(hashed)
-            if kept is None or kept[1].expires_at <= now:
+            if kept is None or kept[1].expires_at <= now or asked_s - kept[0] >= KEPT_FOR_S:
                 raise RecordsUnavailable("the database does not answer, so nobody can be recognised") from error
             return kept[1]
         with self._lock:
             if found is None:
                 self._cache.pop(hashed, None)
-            elif found.new_token is None:  # otherwise the next request comes with another token
-                self._cache[hashed] = (time.monotonic() + BELIEVED_FOR_S, found)
+            elif found.new_token is None and dropped == self._dropped:  # otherwise the next request comes with another token
+                self._cache[hashed] = (asked_s, found)
                 self._cache.move_to_end(hashed)
                 if len(self._cache) > MAX_CACHED:
                     self._cache.popitem(last=False)
@@ -107,8 +113,29 @@ class Sessions:
         """End a session: here at once, in other workers within BELIEVED_FOR_S. Idempotent."""
         with self._engine.begin() as connection:
             connection.execute(delete(sessions).where(sessions.c.id == session_id))
+        self._drop(lambda kept: kept.id == session_id)
+
+    def forget(self, user: str) -> None:
+        """Believe nothing more of a user by that name without asking the database: something about them was changed."""
+        self._drop(lambda kept: kept.user == user)
+
+    def lasts(self, session_id: str, now: datetime | None = None) -> bool:
+        """Whether the database still has this session, under whatever token. Raises RecordsUnavailable while that is away."""
+        asked = (
+            select(sessions.c.id)
+            .join(users, users.c.id == sessions.c.user_id)
+            .where(sessions.c.id == session_id, sessions.c.expires_at > (now or datetime.now(UTC)), users.c.disabled_at.is_(None))
+        )
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(asked).first() is not None
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise RecordsUnavailable("the database does not answer, so nobody can be recognised") from error
+
+    def _drop(self, which: Callable[[Session], bool]) -> None:
         with self._lock:
-            for hashed in [hashed for hashed, (_, kept) in self._cache.items() if kept.id == session_id]:
+            self._dropped += 1
+            for hashed in [hashed for hashed, (_, kept) in self._cache.items() if which(kept)]:
                 del self._cache[hashed]
 
     def _look_up(self, hashed: str, now: datetime) -> Session | None:

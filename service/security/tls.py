@@ -25,16 +25,24 @@ def certificate(settings: Settings) -> tuple[Path, Path] | None:
         except OSError as error:
             raise TlsUnusable(f"{name}: {file} cannot be read: {error.strerror}.") from error
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password=_no_password)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password=_refuse_passphrase)
+    except _PassphraseWanted:
+        raise TlsUnusable(
+            f"SENKA_TLS_KEY: {key} has a passphrase, and nobody is there to type it when the service starts. Write the key "
+            "without one: openssl pkey -in KEY -out NEW."
+        ) from None
     except ssl.SSLError as error:
         reason = (error.reason or "not PEM").lower().replace("_", " ")
         raise TlsUnusable(
-            f"SENKA_TLS_CERTIFICATE and SENKA_TLS_KEY do not make a pair ({reason}): they must be PEM files that belong "
-            "together, the key without a passphrase."
+            f"SENKA_TLS_CERTIFICATE and SENKA_TLS_KEY do not make a pair ({reason}): they must be PEM files that belong together."
         ) from error
     return chain, key
 
 
-def _no_password() -> str:
-    """In place of OpenSSL's own, which asks the terminal and waits."""
-    return ""
+class _PassphraseWanted(Exception):
+    pass
+
+
+def _refuse_passphrase() -> str:
+    """In place of OpenSSL's own, which asks the terminal and waits. An empty passphrase is asked for too."""
+    raise _PassphraseWanted

@@ -4,7 +4,7 @@ A changed password, PIN or role, and a disabled user, end that user's sessions i
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -17,11 +17,12 @@ from sqlalchemy.exc import IntegrityError
 from service.errors import AlreadyExists, InvalidRequest, LastAdmin, NotFound
 from service.grading import new_id, rfc3339
 from service.records.audit import note
-from service.records.tables import sessions, users
+from service.records.tables import login_failures, sessions, users
 from service.records.transactions import reading, writing
 from service.security.names import proper_name
 from service.security.passwords import HASHER, hashed, matches, proper_password, proper_pin
 from service.security.principal import Role
+from service.security.throttle import fingerprint
 
 USER_ROLES: Final = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 PIN_ROLES: Final = (Role.VIEWER, Role.OPERATOR)
@@ -64,11 +65,15 @@ class Users:
 
     All raise RecordsUnavailable while the database is away.
 
-    `by` and `address` say who changes something and from where, for the audit trail.
+    `by` and `address` say who changes something and from where, for the audit trail. `changed` is told the name of whoever
+    was changed, once that is on record.
     """
 
-    def __init__(self, engine: Engine, hasher: PasswordHasher = HASHER) -> None:
+    def __init__(
+        self, engine: Engine, hasher: PasswordHasher = HASHER, changed: Callable[[str], None] = lambda name: None
+    ) -> None:
         self._engine = engine
+        self._changed = changed
         self._hasher = hasher
 
     def add(
@@ -109,8 +114,10 @@ class Users:
     ) -> User:
         """Change what is given, all of it or nothing; a `pin` of None takes the PIN away, as does becoming an admin.
 
-        What a disabled user did stays on record. Raises NotFound; InvalidRequest where the user could not log in afterwards, or
-        an admin would have a PIN; with `keep_an_admin` LastAdmin.
+        What a disabled user did stays on record. With a new password or PIN, wrong ones of before count no more.
+
+        Raises NotFound; InvalidRequest where the user could not log in afterwards, or an admin would have a PIN; with
+        `keep_an_admin` LastAdmin.
         """
         values: dict[str, Any] = {}
         actions: dict[str, dict[str, Any]] = {}
@@ -137,8 +144,11 @@ class Users:
             if keep_an_admin and _lets_in(before) and not _lets_in(after):
                 _require_an_admin(connection, after.name)
             connection.execute(delete(sessions).where(sessions.c.user_id == after.id))
+            if password is not None or pin is not Keep.AS_IT_IS:
+                connection.execute(delete(login_failures).where(login_failures.c.name == fingerprint(after.name)))
             for action, detail in actions.items():
                 note(connection, by, action, after.name, detail, address)
+        self._changed(after.name)
         return after
 
     def set_password(self, name: str, password: str, *, by: str) -> User:

@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -362,6 +363,21 @@ class TestDamage:
         path.unlink()  # the way out that the message names
         repository.promote(1)
         assert repository.get(CHAMPION).number == 1
+
+    @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO])
+    def test_what_is_no_fault_of_the_file_is_no_reason_to_delete_it(
+        self, repository: ModelRepository, files: list[Path], monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        repository.publish(files[0], promote=True)
+
+        def fails(path: Path) -> bytes:
+            raise OSError(number, os.strerror(number), str(path))
+
+        monkeypatch.setattr(Path, "read_bytes", fails)
+        with pytest.raises(RepositoryUnreadable, match=os.strerror(number)) as caught:
+            repository.get(CHAMPION)
+        assert "delete" not in str(caught.value)
+        assert "backup" not in str(caught.value)
 
     def test_facts_that_are_a_folder(self, repository: ModelRepository, files: list[Path]) -> None:
         repository.publish(files[0], promote=True)

@@ -60,6 +60,26 @@ def external_in_an_inner_graph(proto: onnx.ModelProto) -> None:
     proto.graph.node.append(helper.make_node("If", ["yes"], ["chosen"], then_branch=inner, else_branch=inner))
 
 
+def without_nodes() -> onnx.GraphProto:
+    tensor = numpy_helper.from_array(np.float32(1), "hidden")
+    elsewhere(tensor)
+    return helper.make_graph([], "inner", [], [helper.make_tensor_value_info("hidden", TensorProto.FLOAT, [])], [tensor])
+
+
+def external_in_an_inner_graph_without_nodes(proto: onnx.ModelProto) -> None:
+    inner = without_nodes()
+    proto.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    proto.graph.node.append(helper.make_node("If", ["yes"], ["chosen"], then_branch=inner, else_branch=inner))
+
+
+def external_in_a_default_of_a_function(proto: onnx.ModelProto) -> None:
+    proto.opset_import.append(helper.make_opsetid("senka.own", 1))
+    nodes = [helper.make_node("Identity", ["x"], ["y"])]
+    function = helper.make_function("senka.own", "Same", ["x"], ["y"], nodes, [helper.make_opsetid("", 20)])
+    function.attribute_proto.append(helper.make_attribute("branch", without_nodes()))
+    proto.functions.append(function)
+
+
 def custom_operator(proto: onnx.ModelProto) -> None:
     proto.opset_import.append(helper.make_opsetid("com.evil", 1))
     proto.graph.node.insert(0, helper.make_node("RunShell", ["image"], ["unused"], domain="com.evil"))
@@ -101,6 +121,8 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "external": (external, "in a file beside the model"),
     "external in a node": (external_in_a_node, "in a file beside the model"),
     "external in an inner graph": (external_in_an_inner_graph, "in a file beside the model"),
+    "external in an inner graph without nodes": (external_in_an_inner_graph_without_nodes, "in a file beside the model"),
+    "external in a default of a function": (external_in_a_default_of_a_function, "in a file beside the model"),
     "custom operator": (custom_operator, "'RunShell' of 'com.evil'"),
     "contributed operator": (contributed_operator, "'Gelu' of 'com.microsoft'"),
     "training": (training, "instructions for training"),

@@ -1,12 +1,13 @@
 """The database stopped under load: python -m tests.reliability.outage --seconds 60 [--workers 2]
 
-A PostgreSQL server of our own is stopped at once and started again while a line of clients posts. Meanwhile gradings must go on
-(kept in the journal), and afterwards every acknowledged one must be on record once, without anybody's help. Prints one JSON
-object; exit code 1 when anything is missing.
+A PostgreSQL server of our own is stopped at once and started again while a line of clients posts; of several workers one is
+killed meanwhile. Gradings must go on (kept in the journal), and afterwards every acknowledged one must be on record once,
+without anybody's help. Prints one JSON object; exit code 1 when anything is missing.
 """
 
 import argparse
 import json
+import random
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ from typing import Any
 
 from tests.e2e.live import LiveService
 from tests.reliability.cluster import cluster
-from tests.reliability.kill9 import Line, check, prepare
+from tests.reliability.kill9 import Line, check, kill_one_worker, prepare
 
 DRAINED_WITHIN_S = 60.0
 
@@ -33,6 +34,9 @@ def run(folder: Path, seconds: float, workers: int, clients: int, settings: dict
         before = len(line.acknowledged)
         database.stop()
         stopped = time.monotonic()
+        if workers > 1:  # whoever takes its place finds no database
+            time.sleep(0.5)
+            assert kill_one_worker(service, random.Random(0))
         away: dict[str, Any] = {}
         while time.monotonic() - stopped < seconds:
             time.sleep(0.5)

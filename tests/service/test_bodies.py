@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 import pytest
 
-from service.bodies import MAX_SMALL_BODY_BYTES, STREAMED
+from service import bodies
+from service.bodies import MAX_SMALL_BODY_BYTES, MAX_STRANGERS_BODY_BYTES, STREAMED
 from tests.service.running import Running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("champion")]
@@ -59,3 +60,20 @@ async def test_uploads_have_limits_of_their_own(service: Service) -> None:
         for path in STREAMED:
             answer = await running.client.post(path, content=bytes(MAX_SMALL_BODY_BYTES + 1))
             assert answer.status_code == 422, path
+
+
+async def test_strangers_send_little(service: Service) -> None:
+    async with service() as running:
+        for path in ("/login", "/logout"):
+            answer = await running.client.post(path, content=bytes(MAX_STRANGERS_BODY_BYTES + 1), headers=JSON)
+            assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_all_together_are_held_within_a_budget(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MAX_HELD_BYTES", 1000)
+    async with service() as running:
+        for _ in range(3):  # what was refused or answered is held no longer
+            answer = await running.client.post("/v1/corrections", content=bytes(1001), headers=JSON)
+            assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+            answer = await running.client.post("/v1/corrections", content=b" " * 900, headers=JSON)
+            assert answer.status_code == 422

@@ -4,19 +4,24 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from models.repository import ModelRepository
 from service import events as events_module
 from service.api import events as events_api
+from service.errors import RecordsUnavailable
 from service.grading import Grading
 from service.records.database import open_database
 from service.records.photographs import PhotographStore
 from service.records.repository import Entry, Records
 from service.schemas import GradingOut, Stats
+from service.security.principal import Role
+from service.security.sessions import Session
 from tests.service.gradings import grading
 from tests.service.models import make_model
 from tests.service.pictures import picture
@@ -66,6 +71,10 @@ async def watching(running: Running, last_seen: int | None = None) -> AsyncItera
         yield Page(stream)
     finally:
         await stream.aclose()
+
+
+def asked(session: Session | None = None) -> Request:
+    return Request({"type": "http", "headers": [], "state": {"session": session}})
 
 
 def records_of(running: Running) -> Records:
@@ -155,12 +164,44 @@ async def test_nothing_between_the_opening_of_a_stream_and_the_first_question_is
 @pytest.mark.usefixtures("champion")
 async def test_the_route_watches_before_it_answers(service: Service) -> None:
     async with service() as running:
-        response = await events_api.events(running.context)
+        response = await events_api.events(asked(), running.context)
         made = keep(records_of(running), grading(1))  # headers are out, nothing of the body has been asked for
         page = Page(response.body_iterator)  # type: ignore[arg-type]
         assert await page.gradings(1) == made
         await response.body_iterator.aclose()  # type: ignore[union-attr]
         assert running.context.events._watchers == set()
+
+
+async def test_a_page_of_a_session_goes_away_while_it_waits_or_the_database_is_away(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_api, "CHECK_EVERY_S", 0.05)
+    session = Session("1", "Kenji", Role.VIEWER, "token", datetime.now(UTC) + timedelta(hours=1))
+    async with service() as running:
+        credentials = running.context.door.credentials
+        assert credentials is not None
+        looked: list[str] = []
+
+        def away(session_id: str) -> bool:
+            looked.append(session_id)
+            raise RecordsUnavailable("away")
+
+        monkeypatch.setattr(credentials.sessions, "lasts", away)
+        response = await events_api.events(asked(session), running.context)
+
+        async def read() -> None:
+            async for _ in response.body_iterator:
+                pass
+
+        reader = asyncio.create_task(read())
+        await until(lambda: len(looked) > 2)
+        assert not reader.done()
+        reader.cancel()
+        await asyncio.wait({reader})
+        await until(lambda: not running.context.events._watchers)
+        monkeypatch.setattr(events_api, "KEPT_FOR_S", 0.0)  # for too long
+        response = await events_api.events(asked(session), running.context)
+        await asyncio.wait_for(read(), 10)
 
 
 @pytest.mark.usefixtures("champion")
@@ -301,7 +342,7 @@ async def test_a_database_that_is_away_for_a_moment_ends_no_stream(
 async def test_a_last_event_id_that_is_no_number_of_ours_is_ignored(service: Service, header: str) -> None:
     async with service() as running:
         keep(records_of(running), grading(1))
-        response = await events_api.events(running.context, header)
+        response = await events_api.events(asked(), running.context, header)
         page = Page(response.body_iterator)  # type: ignore[arg-type]
         assert (await page.next())[0] == "model"
         assert (await page.next())[0] == "stats"

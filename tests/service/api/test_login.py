@@ -4,11 +4,12 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx2
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 
 from service.api.login import MAX_FORM_BYTES, local_path
 from service.records.tables import audit, login_failures
@@ -16,7 +17,7 @@ from service.records.tables import sessions as table
 from service.security import passwords
 from service.security.cookies import CSRF, LOGIN, SESSION
 from service.security.principal import Role
-from service.security.throttle import FREE_BY_ADDRESS, FREE_BY_NAME
+from service.security.throttle import FREE_BY_ADDRESS, FREE_BY_NAME, PIN_FAILURES, fingerprint
 from service.security.users import Users
 from tests.service.running import Running
 from tests.service.security.conftest import QUICK
@@ -121,7 +122,35 @@ async def test_logging_out_ends_the_session_for_good(running: Running) -> None:
         assert SESSION not in remote.cookies
         assert CSRF not in remote.cookies
         assert (await remote.get("/v1/gradings", headers={"Cookie": f"{SESSION}={kept}"})).status_code == 401
-        assert (await remote.post("/logout")).status_code == 204
+        again = await remote.post("/logout")
+        assert (again.status_code, again.headers.get_list("set-cookie")) == (204, [])
+
+
+async def test_another_site_cannot_log_anybody_out(running: Running) -> None:
+    async with client(running) as remote:
+        token = (await remote.post("/login", json={"name": "Kenji", "pin": PIN})).json()["csrf_token"]
+        for forged in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site", "X-CSRF-Token": token}):
+            assert (await remote.post("/logout", headers=forged)).status_code == 403
+        assert (await remote.get("/v1/gradings")).status_code == 200
+    async with client(running) as stranger:  # whose cookie the browser kept back
+        for forged in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+            answer = await stranger.post("/logout", headers=forged)
+            assert (answer.status_code, answer.headers.get_list("set-cookie")) == (403, [])
+
+
+async def test_after_too_many_failures_the_password_works_and_the_pin_does_not(running: Running) -> None:
+    old = datetime.now(UTC) - timedelta(hours=1)
+    with engine_of(running).begin() as connection:
+        row = {"name": fingerprint("Kenji"), "at": old}
+        connection.execute(insert(login_failures), [row | {"address": f"203.0.113.{number}"} for number in range(PIN_FAILURES)])
+    async with client(running) as remote:
+        answer = await remote.post("/login", json={"name": "Kenji", "pin": PIN})
+        assert (answer.status_code, answer.json()["code"]) == (429, "login_throttled")
+        assert "password works" in answer.json()["detail"]
+        assert (await remote.post("/login", json={"name": "Kenji", "password": PASSWORD})).status_code == 200
+        changed = await running.client.patch("/v1/users/Kenji", json={"pin": "4826"})
+        assert changed.status_code == 200, changed.text
+        assert (await remote.post("/login", json={"name": "Kenji", "pin": "4826"})).status_code == 200
 
 
 async def test_a_form_logs_out_without_scripts(running: Running) -> None:

@@ -60,7 +60,7 @@ async def test_a_grading_is_corrected_and_the_correction_undone(service: Service
         undone = await ask(running, "DELETE", f"/v1/corrections/{made['id']}", 200)
         assert undone["undone_by"] == "local"
         assert await ask(running, "DELETE", f"/v1/corrections/{made['id']}", 200) == undone
-        assert (await ask(running, "GET", f"/v1/gradings/{one}", 200))["correction"] is None
+        assert (await ask(running, "GET", f"/v1/gradings/{one}", 200)).get("correction") is None
         assert await trail(running) == [("correction.undone", one, "local"), ("correction.made", one, "local")]
         page = await ask(running, "GET", f"/v1/corrections?grading_id={one}", 200)
         schemas.CorrectionsPage.model_validate(page)

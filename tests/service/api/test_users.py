@@ -6,9 +6,9 @@ import pytest
 
 pytestmark = pytest.mark.anyio
 
-SECRETS = ("cucumber sandwich", "2580", "hunter2", "12345", "argon2")
+SECRETS = ("cucumber sandwich", "4826", "hunter2", "12345", "argon2")
 ADMIN = {"name": "boss", "role": "admin", "password": "cucumber sandwich"}
-HANAKO = {"name": "hanako", "role": "operator", "pin": "2580"}
+HANAKO = {"name": "hanako", "role": "operator", "pin": "4826"}
 
 
 def clean(response: Any) -> Any:
@@ -88,7 +88,7 @@ async def test_nobody_is_added_twice_or_changed_who_is_not_there(service: Any) -
         again = clean(await running.client.post("/v1/users", json=HANAKO))
         assert (again.status_code, again.json()["code"]) == (409, "already_exists")
         for name in ("nobody", "%00", "%ED%A0%80", "a" * 1000):
-            missing = clean(await running.client.patch(f"/v1/users/{name}", json={"pin": "2580"}))
+            missing = clean(await running.client.patch(f"/v1/users/{name}", json={"pin": "4826"}))
             assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
             assert (await running.client.get(f"/v1/users/{name}")).status_code == 404
 

@@ -31,13 +31,13 @@ def test_somebody_is_added_listed_and_let_in(home: Path) -> None:  # noqa: F811
     added = told("cucumber sandwich\n", "users", "add", "boss", "--role", "admin", "--password-stdin", "--json")
     assert added.exit_code == 0, added.output
     assert json.loads(added.stdout)["role"] == "admin"
-    assert told("2580\n", "users", "add", "hanako", "--pin", "--password-stdin").exit_code == 0
+    assert told("4826\n", "users", "add", "hanako", "--pin", "--password-stdin").exit_code == 0
     listed = ok("users", "list", "--json").stdout
     assert [(one["name"], one["role"]) for one in json.loads(listed)["users"]] == [("boss", "admin"), ("hanako", "operator")]
     assert "hanako" in ok("users", "list").stdout
     users = people(home)
     assert users.verify("boss", password="cucumber sandwich") is not None
-    assert users.verify("hanako", pin="2580") is not None
+    assert users.verify("hanako", pin="4826") is not None
     assert "cucumber sandwich" not in added.output + listed
 
 
@@ -62,7 +62,7 @@ def test_somebody_is_changed_disabled_and_enabled(home: Path) -> None:  # noqa: 
         ("short\n", ("add", "x", "--password-stdin"), "8 to 256 characters"),
         ("\n", ("add", "x", "--password-stdin"), "is empty"),
         ("1234\n", ("add", "x", "--pin", "--password-stdin"), "tried first"),
-        ("2580\n", ("add", "x", "--role", "admin", "--pin", "--password-stdin"), "not with a PIN"),
+        ("4826\n", ("add", "x", "--role", "admin", "--pin", "--password-stdin"), "not with a PIN"),
         ("cucumber sandwich\n", ("add", "x", "--role", "king", "--password-stdin"), "viewer, operator, admin"),
         ("cucumber sandwich\n", ("add", "x"), "--password-stdin"),
         ("cucumber sandwich\n", ("passwd", "nobody", "--password-stdin"), "no user 'nobody'"),

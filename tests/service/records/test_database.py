@@ -1,5 +1,8 @@
 """The schema, up and down, and what SQLite promises about a commit."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,11 +13,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, QueuePool, inspect, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from service.records import database
 from service.records.database import MIGRATIONS, DatabaseUnavailable, migrate, open_database
+from service.records.deadline import Bounded
 from service.records.tables import metadata
+from service.records.transactions import take_time
 
 
 @pytest.fixture
@@ -186,3 +192,77 @@ def test_servers_that_start_together_migrate_once(postgresql: str) -> None:
     assert differences(engines[0]) == []
     for engine in engines:
         engine.dispose()
+
+
+class Wire:
+    """Between us and a server; one that is cut takes all that is sent and passes nothing on."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server, self._to = socket.create_server(("127.0.0.1", 0)), (host, port)
+        self.port = self._server.getsockname()[1]
+        self.whole = threading.Event()
+        self.whole.set()
+        self._ends: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self.whole.set()
+        self._server.shutdown(socket.SHUT_RDWR)
+        for end in (self._server, *self._ends):
+            end.close()
+
+    def _accept(self) -> None:
+        try:
+            while True:
+                near = self._server.accept()[0]
+                far = socket.create_connection(self._to)
+                self._ends += near, far
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=self._pump, args=pair, daemon=True).start()
+        except OSError:
+            return
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                self.whole.wait()
+                target.sendall(data)
+        except OSError:
+            return
+
+
+def test_a_server_that_says_nothing_any_more_is_hung_up_on(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bounded, "limit_s", 0.5)
+    url = make_url(postgresql)
+    wire = Wire(url.host or "127.0.0.1", url.port or 5432)
+    engine = open_database(url.set(host="127.0.0.1", port=wire.port).render_as_string(hide_password=False))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+        wire.whole.clear()
+        began = time.monotonic()
+        with pytest.raises(OperationalError, match="the server does not answer"):
+            connection.execute(text("SELECT 1"))
+        assert 0.4 < time.monotonic() - began < 3
+        assert connection.invalidated
+    wire.whole.set()
+    with engine.begin() as connection:
+        take_time(connection)
+        assert connection.execute(text("SELECT pg_sleep(0.8)")).rowcount == 1  # who was given time has it
+    with engine.connect() as connection, pytest.raises(OperationalError, match="the server does not answer"):
+        connection.execute(text("SELECT pg_sleep(0.8)"))  # and the next one on that connection has not
+    engine.dispose()
+    wire.close()
+
+
+def test_who_gives_the_server_more_time_waits_for_it(postgresql: str) -> None:
+    engine = open_database(f"{postgresql}?options=-c%20statement_timeout%3D60000")
+    with engine.begin() as connection:
+        assert not isinstance(connection.connection.driver_connection, Bounded)
+        take_time(connection)
+    engine.dispose()
+
+
+def test_a_file_has_connections_for_all_threads(engine: Engine) -> None:
+    assert isinstance(engine.pool, QueuePool)
+    assert (engine.pool.timeout(), engine.pool._max_overflow) == (3, 40)
+    open_database("sqlite://").dispose()

@@ -290,3 +290,9 @@ def test_a_refused_photograph_closes_the_store_for_a_while(tmp_path: Path) -> No
     watermark.check()
     assert not alarms.open
     store.close()
+
+
+def test_an_object_store_that_is_given_up_leaves_no_alarm(tmp_path: Path) -> None:
+    alarms = AlarmList(open={"object_store_away": "since yesterday"})
+    open_store(Settings(home=tmp_path), alarms).close()
+    assert alarms.open == {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 
 from service.records.clock import ClockGuard
 from service.records.database import migrate, open_database
@@ -203,6 +203,14 @@ def test_one_that_was_just_put_again_stays_though_its_record_is_not_there_yet(sh
     assert shed.store.put(key, b"again") is True  # its grading is about to be committed
     assert shed.run(keep_days=5)["age"] == 1
     assert key in shed.stored()
+    shed.keep(20)
+    assert shed.run(keep_days=5)["age"] == 1, "which does not forget it"
+    assert key in shed.stored()
+    old = time.time() - 2 * GRACE_S
+    os.utime(shed.store.folder.root / key[:2] / key, (old, old))
+    shed.run(keep_days=5)  # whose record never came
+    assert key not in shed.stored()
+    assert not (shed.home / "photographs" / ".deleting").exists()
 
 
 def test_a_grading_that_changed_meanwhile_is_left_alone(shed: Shed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,8 +279,12 @@ def test_nothing_goes_while_a_journal_waits_for_the_database(shed: Shed) -> None
     (journal / "1.journal").write_text("")
     (journal / "refused").write_text("for a person to look at")
     (journal / "2.journal").write_text("something\n")
+    named_by_it = shed.keep(0)
+    with shed.engine.begin() as connection:
+        connection.execute(delete(gradings).where(gradings.c.photograph == named_by_it))
+    (shed.home / "photographs" / ".deleting").write_text(json.dumps([named_by_it]))
     assert shed.run(keep_days=5, keep_bytes=1) == {"age": 0, "size": 0, "room": 0, "held": 1}
-    assert key in shed.stored()
+    assert {key, named_by_it} <= shed.stored()
     (journal / "2.journal").unlink()
     assert shed.run(keep_days=5)["age"] == 1
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from service.records.database import migrate, open_database
-from service.security.door import Door, NobodyCouldEnter, require_somebody
+from service.security.door import AnyProxy, Door, NobodyCouldEnter, require_somebody
 from service.security.keys import Keys
 from service.security.principal import Role
 from service.security.tls import TlsUnusable, certificate
@@ -57,10 +57,28 @@ def test_a_user_is_enough_and_a_disabled_one_is_not(empty: Engine) -> None:
 
 @pytest.mark.parametrize(
     ("proxies", "trusts"),
-    [((), True), (("10.0.0.5",), True), (("127.0.0.1",), False), (("::1",), False), (("127.0.0.0/8",), False), (("*",), False)],
+    [
+        ((), True),
+        (("10.0.0.5",), True),
+        (("127.0.0.1",), False),
+        (("::1",), False),
+        (("127.0.0.0/8",), False),
+        (("10.0.0.0/8",), True),
+        (("126.0.0.0/7",), False),
+        (("0.0.0.0/0",), False),
+        (("::/0",), False),
+        (("::ffff:127.0.0.1",), False),
+        (("localhost",), False),
+    ],
 )
 def test_a_proxy_on_this_machine_ends_the_trust_in_it(proxies: tuple[str, ...], trusts: bool) -> None:
     assert Door.open(Settings(trusted_proxies=proxies), None).trusts_this_machine is trusts
+
+
+def test_every_proxy_is_none(empty: Engine) -> None:
+    for opened in (lambda found: Door.open(found, None), lambda found: require_somebody(found, empty)):
+        with pytest.raises(AnyProxy, match="SENKA_TRUSTED_PROXIES"):
+            opened(Settings(trusted_proxies=("10.0.0.5", "*")))
 
 
 # --- certificates ---
@@ -92,6 +110,13 @@ def test_what_is_no_pair_is_refused_in_words(tmp_path: Path) -> None:
     chain, key = make_certificate(tmp_path)
     _, other = make_certificate(tmp_path, "other")
     _, locked = make_certificate(tmp_path, "locked", "-passout", "pass:cucumber")
+    blank = tmp_path / "blank.key"
+    subprocess.run(
+        ["openssl", "pkcs8", "-topk8", "-in", key, "-passout", "pass:", "-out", blank],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     text = tmp_path / "text"
     text.write_text("a shopping list")
     for settings, said in (
@@ -102,7 +127,8 @@ def test_what_is_no_pair_is_refused_in_words(tmp_path: Path) -> None:
         ({"tls_certificate": chain, "tls_key": other}, r"do not make a pair \(key values mismatch\)"),
         ({"tls_certificate": text, "tls_key": key}, "do not make a pair"),
         ({"tls_certificate": chain, "tls_key": text}, "do not make a pair"),
-        ({"tls_certificate": chain, "tls_key": locked}, "do not make a pair"),
+        ({"tls_certificate": chain, "tls_key": locked}, "SENKA_TLS_KEY: .*locked.key has a passphrase"),
+        ({"tls_certificate": chain, "tls_key": blank}, "SENKA_TLS_KEY: .*blank.key has a passphrase"),
     ):
         with pytest.raises(TlsUnusable, match=said):
             certificate(Settings(**settings))

@@ -1,5 +1,7 @@
 """The guard: who sits at this machine, what credentials are worth, and what a refusal says."""
 
+import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -59,6 +61,7 @@ def new_key(running: Running, camera: str | None = None) -> dict[str, str]:
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},  # a link followed
         {"X-Forwarded-For": "127.0.0.1, ::1", "X-Forwarded-Host": "localhost:8000"},
         {"Forwarded": "for=127.0.0.1;host=localhost;proto=http"},
+        {"X-Real-IP": "127.0.0.1"},
         {"Cookie": f"{SESSION}=of-a-session-that-ran-out"},
         {"Authorization": "Basic dGVzdDp0ZXN0"},  # for a proxy in front of us
     ],
@@ -86,6 +89,18 @@ async def test_whoever_sits_at_this_machine_needs_no_credentials(service: Servic
         ({"X-Forwarded-Host": "senka.example"}, "through a proxy"),
         ({"Forwarded": 'for="[2001:db8::17]:4711"'}, "through a proxy"),
         ({"Via": "1.1 proxy"}, "through a proxy"),
+        ({"Via": ""}, "through a proxy"),
+        ({"X-Forwarded-For": ""}, "through a proxy"),
+        ({"Forwarded": ""}, "through a proxy"),
+        ({"Forwarded": "proto=http"}, "through a proxy"),
+        ({"X-Forwarded-Proto": "http"}, "through a proxy"),
+        ({"X-Forwarded": "127.0.0.1"}, "through a proxy"),
+        ({"X_Forwarded_For": "127.0.0.1"}, "through a proxy"),
+        ({"CF-Connecting-IP": "127.0.0.1"}, "through a proxy"),
+        ({"X-Client-IP": "127.0.0.1"}, "through a proxy"),
+        ({"True-Client-IP": "127.0.0.1"}, "through a proxy"),
+        ({"X-Original-Host": "localhost"}, "through a proxy"),
+        ({"X-Original-Forwarded-For": "127.0.0.1"}, "through a proxy"),
     ],
 )
 async def test_what_only_seems_to_come_from_this_machine(service: Service, headers: dict[str, str], said: str) -> None:
@@ -130,13 +145,18 @@ async def test_required_asks_this_machine_too_and_off_asks_nobody(service: Servi
         assert (await running.client.get("/v1/gradings")).status_code == 401
         assert (await running.client.get("/health/live")).status_code == 200
         assert (await running.client.post("/v1/grade", content=picture(1), headers=new_key(running))).status_code == 200
-    async with service(auth="off") as running, client(running) as remote:
+    async with service(auth="off") as running, client(running, base_url="http://198.51.100.1:8000") as remote:
         assert (await remote.get("/v1/users")).status_code == 200
         assert (await remote.get("/v1/session")).json()["kind"] == "local"
-        for forged in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        for forged in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": ""}):
             assert (await remote.post("/v1/explain", headers=forged)).status_code == 403
-        own = {"Origin": "http://senka.example"}
+        own = {"Origin": "http://198.51.100.1:8000"}
         assert (await remote.post("/v1/grade", content=picture(1), headers=own)).status_code == 200
+        answer = await remote.get("/v1/users", headers={"Host": "evil.example"})  # made to point here
+        assert (answer.status_code, answer.json()["code"]) == (421, "host_not_trusted")
+        assert (await remote.get("/v1/users", headers={"Host": f"{socket.gethostname()}:8000"})).status_code == 200
+    async with service(auth="off", trusted_hosts=("senka.example",)) as running, client(running) as remote:
+        assert (await remote.get("/v1/users")).status_code == 200
 
 
 async def test_without_records_there_are_no_credentials(service: Service) -> None:
@@ -169,7 +189,9 @@ async def test_a_key_for_one_camera_speaks_for_that_one(service: Service) -> Non
         async def grade(query: str) -> Any:
             return await remote.post(f"/v1/grade{query}", content=picture(1), headers=headers)
 
-        for query in ("", "?line=7", "?camera=", "?line=7&camera=line+1%2C+top+%26+side"):
+        own = "camera=line+1%2C+top+%26+side"
+        unbound = (f"?{own}&camera=", f"?camera=&{own}", f"?{own}&{own}", f"?{own}&%63amera=")
+        for query in ("", "?line=7", "?camera=", "?line=7&camera=line+1%2C+top+%26+side", *unbound):
             answer = await grade(query)
             assert answer.json().get("camera") == "line 1, top & side", answer.text
             assert answer.json()["line"] == ("7" if "line" in query.replace("camera=line", "") else None)
@@ -193,7 +215,58 @@ async def test_a_camera_that_is_too_fast_is_told_when_to_come_again(service: Ser
         assert (await running.client.post("/v1/grade?camera=a", content=picture(1))).status_code == 429
 
 
+async def test_a_person_is_one_sender_whatever_the_camera_is_called(service: Service) -> None:
+    async with service(rate_per_s=0.01) as running, client(running) as remote:
+        session = log_in(running)
+        headers = cookie(session) | {"X-CSRF-Token": session.csrf_token}
+        assert (await remote.post("/v1/grade?camera=a", content=picture(1), headers=headers)).status_code == 200
+        assert (await remote.post("/v1/grade?camera=b", content=picture(1), headers=headers)).status_code == 429
+
+
 # --- sessions ---
+
+
+async def test_who_was_shut_out_elsewhere_changes_and_manages_nothing_from_then_on(service: Service) -> None:
+    async with service() as running, client(running) as remote:
+        session = log_in(running, Role.ADMIN)
+        headers = cookie(session) | {"X-CSRF-Token": session.csrf_token}
+        assert (await remote.get("/v1/users", headers=headers)).status_code == 200
+        credentials = running.context.door.credentials
+        assert credentials is not None
+        another_process = Users(credentials.engine, QUICK)
+        another_process.disable(session.user, by="test", keep_an_admin=False)
+        assert credentials.sessions.known(str(session.new_token)) is not None
+        assert (await remote.get("/v1/users", headers=headers)).status_code == 401
+        assert (await remote.post("/v1/grade", content=picture(1), headers=headers)).status_code == 401
+
+
+async def test_who_is_shut_out_here_sees_nothing_from_then_on(service: Service) -> None:
+    async with service() as running, client(running) as remote:
+        session = log_in(running, Role.VIEWER)
+        assert (await remote.get("/v1/gradings", headers=cookie(session))).status_code == 200
+        assert (await running.client.patch(f"/v1/users/{session.user}", json={"disabled": True})).status_code == 200
+        assert (await remote.get("/v1/gradings", headers=cookie(session))).status_code == 401
+
+
+@pytest.mark.parametrize("how", ["disabled", "logged out", "run out"])
+async def test_a_stream_ends_with_its_session(service: Service, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.api.events.CHECK_EVERY_S", 0.05)
+    async with service() as running, client(running) as remote:
+        session = log_in(running, Role.VIEWER)
+        credentials = running.context.door.credentials
+        assert credentials is not None
+        stream = asyncio.create_task(remote.get("/v1/events", headers=cookie(session)))
+        assert not (await asyncio.wait({stream}, timeout=0.5))[0]
+        if how == "disabled":
+            Users(credentials.engine, QUICK).disable(session.user, by="test")
+        elif how == "logged out":
+            credentials.sessions.close(session.id)
+        else:
+            with credentials.engine.begin() as connection:
+                connection.execute(update(table).values(expires_at=datetime.now(UTC)))
+        answer = await asyncio.wait_for(stream, 10)
+    assert answer.status_code == 200
+    assert answer.text.startswith("retry: ")
 
 
 async def test_what_a_session_changes_needs_its_token(service: Service) -> None:

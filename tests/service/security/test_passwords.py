@@ -8,12 +8,37 @@ from service.security.passwords import HASHER, hashed, matches, proper_password,
 from tests.service.security.conftest import QUICK
 
 
-@pytest.mark.parametrize("pin", ["2580", "90817263", "２５８０"])
+@pytest.mark.parametrize("pin", ["4826", "1939", "2030", "1004", "90817263", "４８２６"])
 def test_a_pin_of_four_to_eight_digits_is_one(pin: str) -> None:
     assert proper_pin(pin).isascii()
 
 
-@pytest.mark.parametrize("pin", ["", "258", "123456789", "25a0", "-258", "2 58", "٢٥٨٠", "25.8", "1111", "1234", "87654321"])
+@pytest.mark.parametrize(
+    "pin",
+    [
+        "",
+        "258",
+        "123456789",
+        "25a0",
+        "-258",
+        "2 58",
+        "٤٨٢٦",
+        "25.8",
+        "1111",
+        "1234",
+        "87654321",
+        "2580",
+        "1212",
+        "123123",
+        "25252",
+        "1940",
+        "1987",
+        "2029",
+        "１９８７",
+        "2468",
+        "11223344",
+    ],
+)
 def test_other_pins_are_refused_without_showing_them(pin: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         proper_pin(pin)

@@ -107,6 +107,29 @@ def test_a_disabled_user_is_out_at_once(sessions: Sessions, kenji: str, engine: 
     assert sessions.find(opened, NOW) is None
 
 
+def test_a_changed_user_is_looked_up_again(
+    sessions: Sessions, kenji: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = sessions.open(kenji)
+    assert sessions.find(token(opened)) is not None
+    assert sessions.lasts(opened.id)
+    Users(engine, QUICK, changed=sessions.forget).change("Kenji", role=Role.VIEWER, by="test")
+    assert sessions.known(token(opened)) is None
+    assert not sessions.lasts(opened.id)
+
+    meanwhile = sessions.open(kenji)
+    look_up = sessions._look_up
+
+    def slowly(hashed: str, now: datetime) -> Session | None:
+        found = look_up(hashed, now)
+        sessions.forget("Kenji")
+        return found
+
+    monkeypatch.setattr(sessions, "_look_up", slowly)
+    assert sessions.find(token(meanwhile)) is not None
+    assert sessions.known(token(meanwhile)) is None  # what was read before the change is not kept after it
+
+
 def test_what_was_looked_up_is_known_for_a_moment(sessions: Sessions, kenji: str, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = sessions.open(kenji)
     assert sessions.known(token(opened)) is None
@@ -120,7 +143,7 @@ def test_what_was_looked_up_is_known_for_a_moment(sessions: Sessions, kenji: str
     assert sessions.known(again) is None
 
 
-def test_while_the_database_is_away_those_we_know_go_on(tmp_path: Path) -> None:
+def test_while_the_database_is_away_those_we_know_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'senka.db'}")
     migrate(engine)
     user = Users(engine, QUICK).add("Kenji", Role.OPERATOR, password="green and straight", by="test").id
@@ -132,9 +155,14 @@ def test_while_the_database_is_away_those_we_know_go_on(tmp_path: Path) -> None:
     found = sessions.find(met)
     assert found is not None
     assert found.user == "Kenji"
+    with pytest.raises(RecordsUnavailable):
+        sessions.lasts(found.id)
     for unknown, at in ((stranger, datetime.now(UTC)), (met, datetime.now(UTC) + timedelta(hours=13))):
         with pytest.raises(RecordsUnavailable):
             sessions.find(unknown, at)
+    monkeypatch.setattr(module, "KEPT_FOR_S", 0.0)  # confirmed too long ago
+    with pytest.raises(RecordsUnavailable):
+        sessions.find(met)
     engine.dispose()
 
 

@@ -8,7 +8,18 @@ from sqlalchemy import Engine, func, select
 
 from service.errors import LoginThrottled
 from service.records.tables import login_failures
-from service.security.throttle import FREE_BY_ADDRESS, FREE_BY_NAME, LONGEST_WAIT_S, REMEMBERED_FOR, Throttle
+from service.security.principal import Role
+from service.security.throttle import (
+    FREE_BY_ADDRESS,
+    FREE_BY_NAME,
+    LONGEST_WAIT_S,
+    PIN_FAILURES,
+    REMEMBERED_FOR,
+    PinRefused,
+    Throttle,
+)
+from service.security.users import Users
+from tests.service.security.conftest import QUICK
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -72,6 +83,26 @@ def test_old_failures_are_forgotten_and_deleted(engine: Engine) -> None:
         throttle.begin("Kenji", "198.51.100.7", NOON)
     throttle.begin("Kenji", "198.51.100.7", NOON + REMEMBERED_FOR + timedelta(seconds=1))
     assert rows(engine) == 1
+
+
+def test_after_too_many_failures_a_name_needs_its_password_or_a_new_pin(engine: Engine) -> None:
+    throttle, users = Throttle(engine), Users(engine, QUICK)
+    users.add("Kenji", Role.OPERATOR, password="green and straight", by="test")
+    now = NOON
+    for number in range(PIN_FAILURES):
+        throttle.begin("Kenji", f"198.51.100.{number}", now, pin=True)
+        now += timedelta(seconds=LONGEST_WAIT_S)
+    with pytest.raises(PinRefused, match="password works") as refused:
+        throttle.begin("Kenji", "203.0.113.7", now, pin=True)
+    assert refused.value.code == "login_throttled"
+    assert now + timedelta(seconds=refused.value.facts["wait_s"]) == NOON + REMEMBERED_FOR
+    attempt = throttle.begin("Kenji", "203.0.113.7", now)
+    throttle.succeeded(attempt)
+    with pytest.raises(PinRefused):
+        throttle.begin("Kenji", "203.0.113.7", now, pin=True)
+    throttle.begin("Aiko", "203.0.113.7", now, pin=True)
+    users.change("Kenji", pin="4826", by="boss")
+    throttle.begin("Kenji", "203.0.113.7", now, pin=True)
 
 
 def test_many_at_once_do_not_slip_through(engine: Engine) -> None:

@@ -43,8 +43,8 @@ def sessions(engine: Engine) -> int:
 
 
 def test_a_password_or_a_pin_lets_in(users: Users) -> None:
-    users.add("hanako", Role.OPERATOR, password="きゅうりがとてもすき", pin="2580", by="boss")
-    found = users.verify("hanako", pin="２５８０")
+    users.add("hanako", Role.OPERATOR, password="きゅうりがとてもすき", pin="4826", by="boss")
+    found = users.verify("hanako", pin="４８２６")
     assert found is not None
     assert (found.name, found.role, found.has_password, found.has_pin) == ("hanako", Role.OPERATOR, True, True)
     assert users.verify(" ｈanako ", password="きゅうりか\u3099とてもすき") == found
@@ -55,28 +55,28 @@ def test_a_password_or_a_pin_lets_in(users: Users) -> None:
 @pytest.mark.parametrize(
     ("name", "secret"),
     [
-        ("hanako", {"pin": "2581"}),
+        ("hanako", {"pin": "4827"}),
         ("hanako", {"pin": ""}),
-        ("hanako", {"password": "2580"}),
+        ("hanako", {"password": "4826"}),
         ("hanako", {}),
-        ("nobody", {"pin": "2580"}),
-        ("", {"pin": "2580"}),
-        ("han\x00ako", {"pin": "2580"}),
+        ("nobody", {"pin": "4826"}),
+        ("", {"pin": "4826"}),
+        ("han\x00ako", {"pin": "4826"}),
         ("\ud800", {"password": "\ud800"}),
         ("x" * 100_000, {"password": "x" * 100_000}),
         ("boss", {"pin": PASSWORD}),
     ],
 )
 def test_anything_else_does_not(users: Users, name: str, secret: dict[str, str]) -> None:
-    users.add("hanako", Role.OPERATOR, pin="2580", by="boss")
+    users.add("hanako", Role.OPERATOR, pin="4826", by="boss")
     assert users.verify(name, **secret) is None
 
 
 @pytest.mark.parametrize(
     ("name", "role", "secret", "says"),
     [
-        ("x", Role.ADMIN, {"password": PASSWORD, "pin": "2580"}, "not with a PIN"),
-        ("x", Role.ADMIN, {"pin": "2580"}, "not with a PIN"),
+        ("x", Role.ADMIN, {"password": PASSWORD, "pin": "4826"}, "not with a PIN"),
+        ("x", Role.ADMIN, {"pin": "4826"}, "not with a PIN"),
         ("x", Role.OPERATOR, {}, "a password or a PIN"),
         ("x", Role.OPERATOR, {"password": "short"}, "8 to 256"),
         ("x", Role.CAMERA, {"password": PASSWORD}, "a viewer, an operator or an admin"),
@@ -103,7 +103,7 @@ def test_a_name_is_taken_once(users: Users, engine: Engine) -> None:
 
 
 def test_every_change_is_in_the_audit_trail_without_secrets(users: Users, engine: Engine) -> None:
-    users.add("hanako", Role.OPERATOR, pin="2580", by="boss", address="10.0.0.9")
+    users.add("hanako", Role.OPERATOR, pin="4826", by="boss", address="10.0.0.9")
     users.set_password("hanako", "new password", by="boss")
     users.set_pin("hanako", None, by="boss")
     users.change("hanako", role=Role.VIEWER, pin="9081", by="boss")
@@ -124,23 +124,23 @@ def test_every_change_is_in_the_audit_trail_without_secrets(users: Users, engine
     ]
     with engine.connect() as connection:
         kept = str(connection.execute(select(tables.audit)).all())
-    assert not any(secret in kept for secret in ("2580", "9081", "new password", "argon2"))
+    assert not any(secret in kept for secret in ("4826", "9081", "new password", "argon2"))
     assert "10.0.0.9" in kept
 
 
 def test_a_disabled_user_is_out_at_once_and_back_when_enabled(users: Users, engine: Engine) -> None:
-    hanako = users.add("hanako", Role.OPERATOR, pin="2580", by="boss")
+    hanako = users.add("hanako", Role.OPERATOR, pin="4826", by="boss")
     open_session(engine, hanako.id)
     assert users.disable("hanako", by="boss").disabled_at is not None
     assert sessions(engine) == 0
-    assert users.verify("hanako", pin="2580") is None
+    assert users.verify("hanako", pin="4826") is None
     users.enable("hanako", by="boss")
-    assert users.verify("hanako", pin="2580") is not None
+    assert users.verify("hanako", pin="4826") is not None
 
 
 @pytest.mark.parametrize("change", [{"password": "another one"}, {"pin": "9081"}, {"role": Role.VIEWER}])
 def test_a_change_of_credentials_ends_that_users_sessions_only(users: Users, engine: Engine, change: dict[str, object]) -> None:
-    hanako = users.add("hanako", Role.OPERATOR, pin="2580", by="boss")
+    hanako = users.add("hanako", Role.OPERATOR, pin="4826", by="boss")
     open_session(engine, hanako.id)
     open_session(engine, users.get("boss").id)
     users.change("hanako", by="boss", **change)  # type: ignore[arg-type]
@@ -148,20 +148,20 @@ def test_a_change_of_credentials_ends_that_users_sessions_only(users: Users, eng
 
 
 def test_a_change_is_all_or_nothing(users: Users) -> None:
-    users.add("hanako", Role.OPERATOR, pin="2580", by="boss")
+    users.add("hanako", Role.OPERATOR, pin="4826", by="boss")
     with pytest.raises(InvalidRequest, match="needs a password"):
         users.change("hanako", role=Role.ADMIN, disabled=True, by="boss")
     with pytest.raises(InvalidRequest, match="a password or a PIN"):
         users.set_pin("hanako", None, by="boss")
-    assert users.verify("hanako", pin="2580") == users.get("hanako")
+    assert users.verify("hanako", pin="4826") == users.get("hanako")
     raised = users.change("hanako", role=Role.ADMIN, password=PASSWORD, by="boss")
     assert (raised.role, raised.has_pin) == (Role.ADMIN, False)
     with pytest.raises(InvalidRequest, match="not with a PIN"):
-        users.set_pin("hanako", "2580", by="boss")
+        users.set_pin("hanako", "4826", by="boss")
 
 
 def test_the_last_admin_stays(users: Users) -> None:
-    users.add("hanako", Role.OPERATOR, pin="2580", by="boss")
+    users.add("hanako", Role.OPERATOR, pin="4826", by="boss")
     for change in ({"disabled": True}, {"role": Role.VIEWER}):
         with pytest.raises(LastAdmin, match="boss"):
             users.change("boss", by="boss", **change)  # type: ignore[arg-type]
