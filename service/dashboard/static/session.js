@@ -12,7 +12,9 @@ export function csrfHeaders() {
 
 /** The answer, or the way to the login when the service no longer knows who asks. */
 export function recognised(answer) {
-  if (answer.status === 401) location.assign(`${root}/login?next=${encodeURIComponent(location.pathname.slice(root.length) + location.search)}`);
+  const here = location.pathname.slice(root.length);
+  // several requests of a page may be refused, the last of them when it is on its way already
+  if (answer.status === 401 && here !== "/login") location.assign(`${root}/login?next=${encodeURIComponent(here + location.search)}`);
   return answer;
 }
 
