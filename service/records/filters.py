@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Table, func
+from sqlalchemy import ColumnElement, Table, func, literal_column
 
 from service.records.tables import gradings
 
+UNSURE: Final = 0.5
+"""Of the gradings below it there is an index, ix_gradings_unsure."""
 PLACES: Final = ("line", "lot", "camera", "grade", "lane")
 """The filters that are equal to a column, of gradings and of their tallies."""
 
@@ -45,6 +47,9 @@ class Filters:
             clauses.append(c["received_at"] < self.until)
         if self.max_confidence is not None:
             clauses.append(c["confidence"] <= self.max_confidence)
+            if self.max_confidence < UNSURE:
+                # said once more as the index says it: a database does not look into parameters for that
+                clauses.append(gradings.c.confidence < literal_column(str(UNSURE)))
         return clauses
 
     def place_clauses(self, table: Table) -> list[ColumnElement[bool]]:

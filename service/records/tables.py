@@ -79,6 +79,14 @@ gradings = Table(
     # Pages are in the order of (received_at, seq). The rest lets a scan pass over what does not fit without reading its row; new
     # entries go to the end, which costs a commit less than an index of each of the columns would.
     Index("ix_gradings_received_at", "received_at", "seq", "confidence", "grade", "lane"),
+    Index(
+        "ix_gradings_unsure",  # few, and what people look for: without it a page of them reads a season of others
+        "received_at",
+        "seq",
+        "confidence",
+        sqlite_where=text("confidence < 0.5"),
+        postgresql_where=text("confidence < 0.5"),
+    ),
     Index("ix_gradings_lot", "lot", "received_at", "seq"),
     Index("ix_gradings_line", "line", "received_at", "seq"),
     Index(

@@ -258,6 +258,13 @@ def upgrade() -> None:
         op.drop_index(name, "gradings")
     op.create_index("ix_gradings_received_at", "gradings", ["received_at", "seq", "confidence", "grade", "lane"])
     op.create_index("ix_gradings_lot", "gradings", ["lot", "received_at", "seq"])
+    op.create_index(
+        "ix_gradings_unsure",
+        "gradings",
+        ["received_at", "seq", "confidence"],
+        sqlite_where=sa.text("confidence < 0.5"),
+        postgresql_where=sa.text("confidence < 0.5"),
+    )
     op.create_index("ix_gradings_line", "gradings", ["line", "received_at", "seq"])
     _count_what_is_there()
     _enter_names()
@@ -351,6 +358,7 @@ def downgrade() -> None:
     op.drop_table("alarms")
     op.drop_index("ix_gradings_idempotency_key", "gradings")
     op.drop_index("ix_gradings_kept", "gradings")
+    op.drop_index("ix_gradings_unsure", "gradings")
     for name in REORDERED:
         op.drop_index(name, "gradings")
     op.create_index("ix_gradings_received_at", "gradings", ["received_at"])
