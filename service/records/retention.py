@@ -78,6 +78,8 @@ class Retention:
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
 
     def start(self) -> None:
+        """Look after the photographs from now on, in one process of all."""
+        self._lead()  # at once: the lock also tells `senka restore` that a service is running
         self._thread.start()
 
     def stop(self) -> None:
