@@ -18,11 +18,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 
     Changes nothing, and may run beside the service. It reads the database and a sample of the photographs.
     """
-    import logging
-
     from service.doctor import Level, examine
 
-    logging.getLogger("service").setLevel(logging.WARNING)  # loading a model is news to a service, not here
     found = []
     for finding in examine(Settings.load()):
         found.append(finding)
