@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from models.grades import GRADES
 from models.imaging import MEDIA_TYPES
@@ -45,6 +45,20 @@ class FilterQuery(BaseModel):
         """As the records know them."""
         chosen = {name: getattr(self, name) for name in FilterQuery.model_fields}
         return Filters(**chosen)
+
+
+def _in_hundredths(value: float | None) -> float | None:
+    if value is not None and round(value, 2) != value:
+        raise ValueError("figures are counted by hundredths of confidence: give two decimals at most")
+    return value
+
+
+class StatsQuery(FilterQuery):
+    """Which gradings to count."""
+
+    max_confidence: Annotated[float | None, AfterValidator(_in_hundredths)] = Field(
+        None, ge=0, le=1, description="at most this sure, in hundredths"
+    )
 
 
 class PageQuery(FilterQuery):
@@ -110,7 +124,7 @@ async def image(parts: Parts, grading_id: str) -> Response:
 
 
 @router.get("/stats", responses={200: {"model": Stats}, **_UNREADABLE}, response_class=Response)
-async def stats(parts: Parts, query: Annotated[FilterQuery, Query()]) -> Response:
+async def stats(parts: Parts, query: Annotated[StatsQuery, Query()]) -> Response:
     """Counts, shares, confidence and throughput by grade."""
     if parts.records is None:
         blank = {"count": 0, "share": 0.0, "mean_confidence": None, "per_minute": 0}

@@ -1,8 +1,8 @@
 """Many rows in few statements.
 
 A driver that runs a statement for each row lets go of Python's lock and fights for it again as often, and the event loop is
-what it fights with. So rows go in together: as many as a power of two in one statement, so that few statements are ever
-prepared.
+what it fights with. So rows go in together: a few in one statement of just their number, more in statements of a power of two,
+so that few are ever prepared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Table
 
+EXACT_ROWS: Final = 32
 MAX_ROWS: Final = 128
 """In one statement. SQLite and PostgreSQL take some ten thousand values in one; a grading has 27."""
 
@@ -25,7 +26,7 @@ class BulkInsert:
         """`on_conflict` is SQL: what follows ON CONFLICT, such as `DO NOTHING`."""
         self._table, self._columns, self._on_conflict = table, tuple(columns), on_conflict
         self._converters = lru_cache(4)(self._converters_of)
-        self._statement = lru_cache(32)(self._statement_for)
+        self._statement = lru_cache(64)(self._statement_for)
 
     def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """Insert in the caller's transaction; return how many rows were inserted or changed."""
@@ -40,7 +41,8 @@ class BulkInsert:
         converters = self._converters(connection.dialect)
         parts, start = [], 0
         while start < len(rows):
-            count = min(MAX_ROWS, 1 << (len(rows) - start).bit_length() - 1)
+            left = len(rows) - start
+            count = left if left <= EXACT_ROWS else min(MAX_ROWS, 1 << left.bit_length() - 1)
             values = tuple(
                 convert(row[name]) if convert else row[name]
                 for row in rows[start : start + count]

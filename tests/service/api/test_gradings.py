@@ -166,6 +166,17 @@ async def test_a_wrong_filter_is_named(six: tuple[Running, dict[str, str]], quer
         assert named in response.json()["detail"]
 
 
+async def test_figures_are_counted_by_hundredths_of_confidence(six: tuple[Running, dict[str, str]]) -> None:
+    running, _ = six
+    for limit, total in (("0.4", 1), ("0.41", 1), ("0.39", 0), ("1", 5), ("0.07", 0), ("0.29", 0)):
+        response = await running.client.get(f"/v1/stats?max_confidence={limit}")
+        assert (response.status_code, response.json()["total"]) == (200, total)
+    refused = await running.client.get("/v1/stats?max_confidence=0.8125")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert "two decimals at most" in refused.json()["detail"]
+    assert (await running.client.get("/v1/gradings?max_confidence=0.8125")).status_code == 200
+
+
 async def test_a_correction_is_shown_until_it_is_undone(six: tuple[Running, dict[str, str]]) -> None:
     running, names = six
     ids = {letter: grading_id for grading_id, letter in names.items()}
