@@ -7,15 +7,16 @@ import os
 from hashlib import sha256
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from models.card import read_card
 from models.errors import InvalidSetting, ModelFileMissing
-from models.gallery import Galleries
-from models.repository import ModelRepository, Version
+
+if TYPE_CHECKING:  # they load ONNX Runtime, which the process that only watches over the workers does without
+    from models.gallery import Galleries
+    from models.repository import ModelRepository, Version
 
 
 def _home(value: Any) -> Any:
@@ -88,19 +89,26 @@ class Places(BaseSettings):
         return self.model_repository or self.home / "models"
 
     @property
-    def repository(self) -> ModelRepository:
+    def repository(self) -> "ModelRepository":
+        from models.repository import ModelRepository
+
         return ModelRepository(self.models, self.model_name)
 
     @property
-    def galleries(self) -> Galleries:
+    def galleries(self) -> "Galleries":
         """Pictures of what the published models have learned."""
+        from models.gallery import Galleries
+
         return Galleries(self.home / "galleries")
 
-    def find_model(self, wanted: str) -> tuple[Version, bytes]:
+    def find_model(self, wanted: str) -> "tuple[Version, bytes]":
         """An ONNX file (anything with a folder or `.onnx` in its name), or a published version or alias.
 
         A file is version 0 of its card's name. Raises ModelNotFound, ModelCorrupt, InvalidCard.
         """
+        from models.card import read_card
+        from models.repository import Version
+
         path = Path(wanted)
         if path.suffix != ".onnx" and os.sep not in wanted:
             version = self.repository.get(wanted)

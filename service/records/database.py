@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 
@@ -108,6 +105,12 @@ def _open_postgresql(parsed: URL, durable: bool) -> Engine:
 
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the schema to a revision; one that is there already costs a query. Raises DatabaseUnavailable."""
+    if revision == "head" and _is_newest(engine):
+        return
+    from alembic import command  # here: every worker that starts again would load it for nothing
+    from alembic.config import Config
+    from alembic.util import CommandError
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     try:
@@ -122,6 +125,16 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         raise DatabaseUnavailable(f"The records at {place(engine)} cannot be opened: {reason(error)}.") from error
     except CommandError as error:
         raise DatabaseUnavailable(f"The records were written by another version of Senka: {error}.") from error
+
+
+def _is_newest(engine: Engine) -> bool:
+    """Whether the schema is that of the newest migration, whose number its file's name begins with."""
+    newest = max(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [newest]
+    except DBAPIError:  # an empty database, or one that is away: the migration finds out which
+        return False
 
 
 def place(engine: Engine) -> str:

@@ -43,6 +43,11 @@ def test_the_command_serve_loads_nothing_of_training() -> None:
     assert loaded_by(code).isdisjoint({*TRAINING_ONLY, "prometheus_client"})
 
 
+def test_the_settings_load_no_onnx_runtime() -> None:
+    code = "import service.cli.serve\nfrom service.settings import Settings\nSettings.load()"
+    assert loaded_by(code).isdisjoint({*TRAINING_ONLY, "onnxruntime", "cv2", "PIL", "sqlalchemy"})
+
+
 def test_the_command_explain_loads_no_torch_in_its_own_process() -> None:
     code = "import service.cli.explain, service.explain.pool, service.explain.subjects, service.explain.answers"
     assert loaded_by(code).isdisjoint(TRAINING_ONLY)

@@ -78,6 +78,19 @@ def test_migrating_twice_changes_nothing(engine: Engine) -> None:
         assert connection.execute(text("SELECT name FROM lots")).scalars().all() == ["A"]
 
 
+def test_a_schema_that_is_the_newest_is_known_without_alembic(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(engine)
+    with engine.connect() as connection:
+        head = ScriptDirectory.from_config(config_for(engine)).get_current_head()
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [head]
+    monkeypatch.setattr(command, "upgrade", lambda *_: pytest.fail("a migration was run"))
+    migrate(engine)
+    monkeypatch.undo()
+    downgrade(engine, "0001")
+    migrate(engine)
+    assert differences(engine) == []
+
+
 def test_a_commit_survives_a_power_cut_and_readers_do_not_wait(engine: Engine) -> None:
     with engine.connect() as first, engine.connect() as second:
         for connection in (first, second):
