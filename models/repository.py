@@ -27,9 +27,9 @@ from models.errors import (
     RepositoryUnreadable,
 )
 from models.graph import open_session
-from models.versions import CHECKPOINT_FILE, Aliases, Facts, Version, promoted
+from models.versions import CHECKPOINT_FILE, Aliases, Exchange, Facts, Version, promoted
 
-__all__ = ["CHALLENGER", "CHAMPION", "CHECKPOINT_FILE", "MODEL_FILE", "Aliases", "ModelRepository", "Version"]
+__all__ = ["CHALLENGER", "CHAMPION", "CHECKPOINT_FILE", "MODEL_FILE", "Aliases", "Exchange", "ModelRepository", "Version"]
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -133,22 +133,39 @@ class ModelRepository:
 
     def promote(self, wanted: str | int) -> Version:
         """Make a version the champion. Raises ModelNotFound; ModelCorrupt rather than promote bytes that changed."""
-        self.get(wanted)  # before the lock, which makes the folder
-        with self._lock():
-            version = self.get(wanted)
-            self.load(version)
-            self._write_aliases(promoted(self.aliases(), version.number))
-        return version
+        return self.exchange(wanted).now
 
     def rollback(self) -> Version:
         """Make the champion before this one the champion again. Raises ModelNotFound when there was none, ModelCorrupt."""
-        self._previous()  # before the lock, as above
+        return self.exchange(None).now
+
+    def exchange(self, wanted: str | int | None) -> Exchange:
+        """`promote`, or `rollback` with None, as one step that also says who was the champion before. Raises as they do."""
+        find = self._previous if wanted is None else lambda: self.get(wanted)
+        find()  # before the lock, which makes the folder
         with self._lock():
-            version = self._previous()
-            self.load(version)
+            return self._exchange(find(), back=wanted is None)
+
+    def undo(self, before: int, now: int) -> Exchange | None:
+        """Roll back from version `now` to `before`, if that is the last exchange there was; None where it is not.
+
+        However many ask at once, one of them does it. Raises ModelCorrupt, ModelNotFound, RepositoryUnreadable.
+        """
+        with self._lock():
             aliases = self.aliases()
-            self._write_aliases(promoted(aliases, version.number).model_copy(update={"history": aliases.history[:-1]}))
-        return version
+            if aliases.champion != now or aliases.history[-1:] != [before]:
+                return None
+            return self._exchange(self._previous(), back=True)
+
+    def _exchange(self, version: Version, back: bool) -> Exchange:
+        """Under the lock."""
+        self.load(version)
+        aliases = self.aliases()
+        changed = promoted(aliases, version.number)
+        if back:
+            changed = changed.model_copy(update={"history": aliases.history[:-1]})
+        self._write_aliases(changed)
+        return Exchange(aliases.champion, version)
 
     def _previous(self) -> Version:
         history = self.aliases().history

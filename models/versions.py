@@ -45,6 +45,14 @@ class Version:
         return self.path.with_name(CHECKPOINT_FILE)
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One champion took the place of another; `before` is the number of the one that left, None where there was none."""
+
+    before: int | None
+    now: Version
+
+
 def promoted(aliases: Aliases, number: int) -> Aliases:
     """The aliases after `number` became the champion."""
     if aliases.champion == number:

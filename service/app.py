@@ -50,9 +50,11 @@ from service.errors import RecordsUnavailable
 from service.events import Events
 from service.explain.explainer import Explainer
 from service.inference.reload import Champion
+from service.inference.shadow import Shadow
 from service.metrics import CountRequests, forget_dead_workers
 from service.monitor.alarms import Alarms
 from service.monitor.feed import AlarmFeed
+from service.monitor.rollback import RollbackWatch
 from service.pipeline import Pipeline
 from service.profiles import profile_in_effect, rules_of
 from service.records.database import DatabaseUnavailable, migrate, open_database
@@ -62,6 +64,7 @@ from service.records.recorder import Recorder
 from service.records.repository import Records
 from service.records.retention import Retention
 from service.records.served import note_served
+from service.records.shadow import ShadowRecords
 from service.schemas import Problem
 from service.security.door import Door
 from service.security.guard import REFUSALS, Guard
@@ -89,6 +92,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             _drain(context)
             await context.explainer.close()
             await context.pipeline.close()
+            if context.rollback_watch:
+                await context.rollback_watch.close()
+            if context.pipeline.shadow:
+                await asyncio.to_thread(context.pipeline.shadow.close)
             if context.records:
                 await asyncio.to_thread(context.records.recorder.close)
             context.door.close()
@@ -186,6 +193,13 @@ async def _assemble(settings: Settings) -> Context:
     retention = Retention(records.engine, records.photographs, settings, alarms) if records else None
     if retention:
         retention.start()
+    if records:
+        pipeline.shadow = Shadow(settings, champion.repository, ShadowRecords(records.engine))
+        pipeline.shadow.start()
+    rollback_watch = None
+    if records and settings.rollback_manual_share > 0:
+        rollback_watch = RollbackWatch(settings.rollback_manual_share, champion, records.engine, alarms)
+        pipeline.on_graded = rollback_watch.note
     explainer = Explainer(settings, champion)
     return Context(
         settings,
@@ -200,6 +214,7 @@ async def _assemble(settings: Settings) -> Context:
         alarms,
         current_lots,
         profile_version,
+        rollback_watch,
     )
 
 

@@ -292,6 +292,8 @@ STATUS: Final[dict[str, int]] = {
     "photograph_not_kept": 404,
     "photograph_unavailable": 503,
     "model_not_found": 404,
+    "model_corrupt": 409,
+    "repository_unreadable": 503,
     "gallery_not_made": 404,
     "gallery_file_not_found": 404,
     "not_acceptable": 406,

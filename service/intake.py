@@ -27,7 +27,6 @@ from service.records.tables import gradings
 from service.records.transactions import reading, take_time, writing
 from service.settings import Settings
 
-FOLDER: Final = "batches"
 ARCHIVE: Final = "upload.zip"
 MAX_IMAGES: Final = 20_000
 """Of one batch; a season comes in several."""
@@ -79,7 +78,7 @@ class _Judged:
 @contextmanager
 def incoming(settings: Settings) -> Iterator[Path]:
     """A folder for one upload, gone at the end; so is what killed processes left behind. Raises NoRoom."""
-    root = settings.home / FOLDER
+    root = settings.batches
     folder = root / f"{_INCOMING}{new_id()}"
     try:
         for left in root.glob(f"{_INCOMING}*"):
@@ -181,9 +180,9 @@ def _keep(
         "duplicate_files": judged.duplicates,
         "on_record": len(on_record),
         "unlisted": _drop_unlisted(batch, {row.path for row in judged.images}),
-        "source": f"{FOLDER}/{batch_id}",
+        "source": f"{settings.batches.name}/{batch_id}",
     }
-    place = settings.home / FOLDER / batch_id
+    place = settings.batches / batch_id
     try:
         batch.rename(place)
         sync_folder(place.parent)

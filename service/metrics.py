@@ -44,6 +44,7 @@ MODEL_INFO: Final = Gauge(
     ("version", "sha256", "provider"),
     multiprocess_mode="livemax",
 )
+SHADOW: Final = Counter("senka_shadow_total", "Photographs for the challenger: agree, disagree, dropped, failed.", ("result",))
 ALARM: Final = Gauge("senka_alarm", "1: the alarm is open.", ("name",), multiprocess_mode="livemax")
 
 

@@ -18,6 +18,7 @@ from service.idempotency import REPLAYED, Answered, body_hash, scoped
 from service.inference.batcher import Batched
 from service.inference.reload import Champion, Serving
 from service.inference.session import Scores
+from service.inference.shadow import Seen, Shadow
 from service.metrics import CONFIDENCE, GRADINGS, STAGE_SECONDS, line_label
 from service.recording import Recording
 from service.records.entry import Entry
@@ -70,6 +71,10 @@ class Pipeline:
         """The lot that runs on a line, for photographs that name none."""
         self.profile_version: int | None = None
         """Of the rules that decide, as the records know them."""
+        self.shadow: Shadow | None = None
+        """The challenger, which grades what is on record too; None where there are no records."""
+        self.on_graded: Callable[[Grading], None] = lambda grading: None
+        """Hears of every photograph that counts in the figures: on record, and no dry run."""
         self.draining = False
 
     async def grade(self, data: bytes, order: Order = Order(), started: float | None = None) -> Grading:
@@ -115,10 +120,10 @@ class Pipeline:
         # Recording comes after the decision and before the answer, so its time is not the network's to use.
         reserved_s = (LATE_MS + (2 * recording.slowest_ms if recording else 0.0)) / 1e3
         decide_by = expires - min(reserved_s, 0.5 * (expires - started))
-        scores = None
+        scores = pixels = None
         try:
             async with asyncio.timeout(decide_by - time.perf_counter()):
-                serving, scores, batch_size = await self._score(data, header, decide_by, timing, order.explain)
+                serving, scores, batch_size, pixels = await self._score(data, header, decide_by, timing, order.explain)
                 decision = decide(scores.probabilities, self._settings.manual_below)
         except TimeoutError:
             decision, batch_size = MISSED, 0
@@ -143,7 +148,12 @@ class Pipeline:
             key_id=order.key_id,
         )
         counts = await self._keep(recording, grading, data, header) if recording else grading
-        _count(grading, timing, started, counted=recording is not None and counts.id == grading.id)
+        on_record = recording is not None and counts.id == grading.id
+        _count(grading, timing, started, on_record)
+        if on_record:
+            self.on_graded(grading)
+        if self.shadow and on_record and pixels is not None:
+            self.shadow.offer(Seen(grading, pixels, serving.model.card.preprocess, data, header), serving.batcher.depth)
         return Answered(counts, replayed=counts.id != grading.id)
 
     async def close(self) -> None:
@@ -159,7 +169,8 @@ class Pipeline:
 
     async def _score(
         self, data: bytes, header: ImageHeader, expires: float, timing: dict[str, float], explain: bool
-    ) -> tuple[Serving, Scores, int]:
+    ) -> tuple[Serving, Scores, int, Pixels]:
+        """Who graded it, the result, the size of its batch, and the network input, (H, W, 3) uint8."""
         while True:
             began = time.perf_counter()
             serving = self._champion.current
@@ -177,7 +188,7 @@ class Pipeline:
                     raise
                 continue  # the champion changed meanwhile: the photograph goes to the new one, prepared as that one wants
             timing["queue"], timing["infer"] = graded.queue_ms, graded.run_ms
-            return serving, graded.result, graded.batch_size
+            return serving, graded.result, graded.batch_size, pixels
 
     def _warm(self, serving: Serving, pixels: Pixels) -> None:
         task = asyncio.create_task(serving.explaining.submit(pixels))

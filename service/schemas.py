@@ -205,3 +205,30 @@ class Models(BaseModel):
     challenger: int | None
     serving: int | None = Field(description="the version that this worker grades with")
     versions: list[ModelVersion]
+
+
+class GradedPair(BaseModel):
+    graded: str = Field(description="by the champion")
+    shadow: str = Field(description="by the challenger")
+    count: int
+
+
+class OfBoth(BaseModel):
+    """null where no photograph was graded by both."""
+
+    champion: float | None
+    challenger: float | None
+
+
+class ShadowReport(BaseModel):
+    """The champion and the challenger of now, on the latest photographs that both graded: 10,000 of them at most."""
+
+    champion: int | None
+    challenger: int | None
+    seen: int = Field(description="photographs that both graded")
+    agreed: int
+    agreement: float | None = Field(description="share of the same grade, 0 to 1")
+    disagreements: list[GradedPair] = Field(description="the most frequent first")
+    mean_confidence: OfBoth
+    manual_share: OfBoth = Field(description="share that went to the manual lane, and that would have gone, 0 to 1")
+    since: datetime | None = Field(description="when the first of them was graded by the challenger")

@@ -91,6 +91,19 @@ class Settings(Places):
     rate_per_s: float = Field(0.0, ge=0, description="Photographs a second that one camera may post to each worker; 0 is any.")
     head_timeout_ms: float = Field(10_000.0, gt=0, description="A request whose headers take longer to arrive is hung up on.")
     max_connections: int = Field(1024, ge=16, description="Open connections of each worker before new ones are refused.")
+    shadow_share: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of the photographs that a challenger grades too, unseen, in idle time; 0 spares its time and memory.",
+    )
+    rollback_manual_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="A promoted model that sends more than this share of a worker's first 200 fruits to the manual lane is "
+        "rolled back; 0 never does.",
+    )
     explain_workers: int = Field(
         1, ge=0, le=16, description="Processes that explain, for each that grades, started when first asked; 0 explains nothing."
     )
@@ -103,6 +116,11 @@ class Settings(Places):
     @property
     def records_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home / 'senka.db'}"
+
+    @property
+    def batches(self) -> Path:
+        """Labelled batches that were taken in."""
+        return self.home / "batches"
 
     @property
     def photographs(self) -> Path:

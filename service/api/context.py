@@ -15,6 +15,7 @@ from service.explain.explainer import Explainer
 from service.inference.reload import Champion
 from service.intake import Intake
 from service.monitor.alarms import Alarms
+from service.monitor.rollback import RollbackWatch
 from service.pipeline import Pipeline
 from service.records.repository import Records
 from service.records.retention import Retention
@@ -39,6 +40,8 @@ class Context:
     current_lots: CurrentLots
     profile_version: int | None = None
     """Of the rules in effect; None with SENKA_RECORDS=off."""
+    rollback_watch: RollbackWatch | None = None
+    """None where nothing is rolled back by itself."""
     intake: Intake = field(default_factory=Intake)
 
 

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from models.errors import SenkaError
+from service.cli.records_source import with_records
 
 _MODULES: Final = {
     "demo": "service.cli.demo",
@@ -19,6 +20,7 @@ _MODULES: Final = {
     "models": "service.cli.models",
     "users": "service.cli.users",
     "keys": "service.cli.keys",
+    "corrections": "service.cli.corrections",
     "backup": "service.cli.backup",
     "restore": "service.cli.backup",
     "doctor": "service.cli.doctor",
@@ -27,7 +29,9 @@ _MODULES: Final = {
     "train": "training.cli.train",
     "crossval": "training.cli.crossval",
     "evaluate": "training.cli.evaluate",
+    "gate": "training.cli.gate",
     "export": "training.cli.train",
+    "intake": "training.cli.intake",
     "summary": "training.cli.summary",
     "gallery": "training.cli.gallery",
 }
@@ -43,8 +47,10 @@ class Commands(TyperGroup):
         module = _MODULES.get(cmd_name)
         if module is None:
             return None
-        command = typer.main.get_command(import_module(module).app)
-        return command.commands[cmd_name] if isinstance(command, TyperGroup) else command
+        command: Any = typer.main.get_command(import_module(module).app)
+        if isinstance(command, TyperGroup):
+            command = command.commands[cmd_name]
+        return with_records(command) if module.startswith("training.") else command
 
     def invoke(self, ctx: Any) -> Any:
         """One clear line and exit 1 for an error that we know; anything else is a bug and keeps its traceback."""

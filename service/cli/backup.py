@@ -23,9 +23,10 @@ def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The tar to write; it must not be there yet.")],
     photographs: Annotated[bool, typer.Option("--photographs/--no-photographs", help="With the photographs on record.")] = True,
     models: Annotated[bool, typer.Option("--models/--no-models", help="With the model repository.")] = True,
+    batches: Annotated[bool, typer.Option("--batches/--no-batches", help="With the labelled batches.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Write records, photographs and models into one file, all as they are at one moment, while the service runs.
+    """Write records, photographs, models and labelled batches into one file, all of one moment, while the service runs.
 
     The file holds hashes of passwords and keys: only its owner may read it. Keep it elsewhere than this machine.
     """
@@ -38,7 +39,8 @@ def backup(
     store = open_store(settings) if photographs else None
     try:
         with _progress() as step:
-            manifest = write_backup(file, Contents(engine, store, settings.models if models else None), step)
+            folders = settings.models if models else None, settings.batches if batches else None
+            manifest = write_backup(file, Contents(engine, store, *folders), step)
     finally:
         engine.dispose()
         if store:
@@ -51,7 +53,7 @@ def backup(
     lost = f" {kept.missing} photographs that records name were not in the image store." if kept.missing else ""
     typer.echo(
         f"{file}: {facts['rows']:,} rows of {len(manifest.tables)} tables, {kept.count:,} photographs, "
-        f"{len(manifest.models)} files of models, {facts['bytes']:,} bytes.{lost}"
+        f"{len(manifest.models)} files of models, {len(manifest.batches)} of labelled batches, {facts['bytes']:,} bytes.{lost}"
     )
 
 
@@ -96,6 +98,7 @@ def _facts(file: Path, manifest: Any) -> dict[str, Any]:
         "photographs": manifest.photographs.count,
         "photographs_missing": manifest.photographs.missing,
         "models": len(manifest.models),
+        "batches": len(manifest.batches),
     }
 
 

@@ -62,6 +62,11 @@ class GreedyBatcher(Generic[Item, Result]):
         self._closing = False
         self._worker = asyncio.create_task(self._work())
 
+    @property
+    def depth(self) -> int:
+        """How many wait for a batch."""
+        return len(self._queue)
+
     async def submit(self, item: Item, expires: float | None = None) -> Batched[Result]:
         """Wait for the item's turn. `expires` is a `time.perf_counter` value after which nobody wants the result.
 

@@ -54,6 +54,8 @@ class Champion:
         self._retiring: set[asyncio.Task[None]] = set()
         self._told: Serving | None = None
         self._tell_failed = False
+        self._unreadable = False
+        self._refreshing = asyncio.Lock()
         self.on_serving: Callable[[Serving], None] = lambda _: None
         """Called in a thread once a model is in service; one that raises a SenkaError is called again later."""
 
@@ -85,7 +87,28 @@ class Champion:
         await asyncio.gather(*self._retiring)
 
     async def refresh(self) -> None:
-        """Swap to the repository's champion if it is another one; keep the current one when that fails."""
+        """Swap to the repository's champion if it is another one; keep the current one when that fails.
+
+        Raises RepositoryUnreadable and OSError.
+        """
+        async with self._refreshing:  # two who find the same new champion must not both load it
+            await self._refresh()
+
+    async def follow(self) -> None:
+        """`refresh`, with a repository that cannot be read logged once, and once more when it can be again."""
+        try:
+            await self.refresh()
+        except Exception as error:  # it may be unreadable for a moment; following must not end with it
+            if not self._unreadable:
+                self._unreadable = True
+                expected = isinstance(error, (SenkaError, OSError))
+                log.error("the model repository could not be read, what is in service stays: %s", error, exc_info=not expected)
+            return
+        if self._unreadable:
+            self._unreadable = False
+            log.warning("the model repository can be read again")
+
+    async def _refresh(self) -> None:
         version = await asyncio.to_thread(self._published)
         if self._serving and version == self._serving.model.version:
             self._refused = None  # a version refused before gets another try when it is promoted once more
@@ -104,10 +127,7 @@ class Champion:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
-            try:
-                await self.refresh()
-            except Exception:  # the repository may be unreadable for a moment; following must not end with it
-                log.exception("the model repository could not be read")
+            await self.follow()
             await self._tell()
 
     async def _tell(self) -> None:

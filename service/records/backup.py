@@ -1,11 +1,12 @@
-"""A backup: records, photographs and models of an installation in one file, made while the service runs.
+"""A backup: records, photographs, models and labelled batches of an installation in one file, made while the service runs.
 
 A plain tar, readable in twenty years with nothing of ours:
 
     tables/<name>.jsonl.gz     one JSON object for each row, all tables as they were at one moment
     photographs/<key>          named by the SHA-256 of their content
     models/<path>              the model repository, file by file
-    manifest.json              versions, row counts, and the SHA-256 of every table and model file
+    batches/<path>             the labelled batches that were taken in
+    manifest.json              versions, row counts, and the SHA-256 of every table and of every file of the last two
     manifest.sha256            that of the manifest
 
 Sessions and failed logins are not in it. Password and key hashes are, so the file is readable by its owner alone.
@@ -95,15 +96,17 @@ class Manifest(BaseModel):
     tables: dict[str, TableFacts]
     photographs: PhotographFacts
     models: dict[str, str] = Field(description="path in the repository -> SHA-256")
+    batches: dict[str, str] = Field(description="path below the folder of labelled batches -> SHA-256")
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What goes in: `photographs` and `models` None leave them out."""
+    """What goes in; None leaves it out."""
 
     engine: Engine
     photographs: Photographs | None
     models: Path | None
+    batches: Path | None
 
 
 def write_backup(path: Path, contents: Contents, step: Step = lambda *_: None) -> Manifest:
@@ -152,7 +155,8 @@ class _Writer:
             database=contents.engine.dialect.name,
             tables=tables,
             photographs=photographs,
-            models=self._models(contents.models) if contents.models else {},
+            models=self._files("models", contents.models) if contents.models else {},
+            batches=self._files("batches", contents.batches) if contents.batches else {},
         )
         written = manifest.model_dump_json(indent=1).encode()
         self._add(MANIFEST, written)
@@ -201,8 +205,8 @@ class _Writer:
             included=store is not None, count=count, bytes=size, missing=missing, names_sha256=names.hexdigest()
         )
 
-    def _models(self, root: Path) -> dict[str, str]:
-        """Aliases before versions: what they name is then there, whatever is published meanwhile."""
+    def _files(self, kind: str, root: Path) -> dict[str, str]:
+        """Aliases of models before versions: what they name is then there, whatever is published meanwhile."""
         files = sorted(p for p in root.rglob("*") if p.is_file() and not any(part.startswith(".incoming-") for part in p.parts))
         files = [p for p in files if p.name != ".lock"]
         sums = {}
@@ -210,9 +214,9 @@ class _Writer:
         for number, path in enumerate(sorted(files, key=lambda p: (p not in held, p)), 1):
             data = held.get(path) or path.read_bytes()
             name = path.relative_to(root).as_posix()
-            self._add(f"models/{name}", data)
+            self._add(f"{kind}/{name}", data)
             sums[name] = sha256(data).hexdigest()
-            self._step("models", number, len(files))
+            self._step(kind, number, len(files))
         return sums
 
     def _add(self, name: str, data: bytes) -> None:

@@ -36,8 +36,10 @@ from service.records.tables import UtcDateTime, metadata
 from service.settings import Settings
 
 _MEMBER: Final = re.compile(
-    r"manifest\.json|manifest\.sha256|tables/[a-z_]{1,64}\.jsonl\.gz|photographs/[0-9a-f]{64}\.(?:jpg|png|webp|bmp)|models/[^\0]{1,500}"
+    r"manifest\.json|manifest\.sha256|tables/[a-z_]{1,64}\.jsonl\.gz|photographs/[0-9a-f]{64}\.(?:jpg|png|webp|bmp)"
+    r"|(?:models|batches)/[^\0]{1,500}"
 )
+_FOLDERS: Final = ("models/", "batches/")
 MAX_MANIFEST_BYTES: Final = 16 * 2**20
 MAX_PHOTOGRAPH_BYTES: Final = 2**30
 MAX_LINE_BYTES: Final = 16 * 2**20
@@ -69,7 +71,7 @@ class Restored:
 def check(path: Path, step: Step = lambda *_: None) -> Checked:
     """Read a backup from end to end and compare every checksum. Raises BackupError, OSError."""
     sums: dict[str, str] = {}
-    names, count, size, models_bytes = sha256(), 0, 0, 0
+    names, count, size, folder_bytes = sha256(), 0, 0, 0
     manifest: bytes | None = None
     total = path.stat().st_size
     with _opened(path) as tar:
@@ -85,7 +87,7 @@ def check(path: Path, step: Step = lambda *_: None) -> Checked:
                 found = _digest(tar, member)
                 if not member.name.startswith("photographs/"):
                     sums[member.name] = found
-                    models_bytes += member.size if member.name.startswith("models/") else 0
+                    folder_bytes += member.size if member.name.startswith(_FOLDERS) else 0
                 else:
                     key = member.name.removeprefix("photographs/")
                     if found != key.partition(".")[0]:
@@ -99,6 +101,7 @@ def check(path: Path, step: Step = lambda *_: None) -> Checked:
     read = _manifest(path, manifest)
     expected = {f"tables/{name}.jsonl.gz": facts.sha256 for name, facts in read.tables.items()}
     expected |= {f"models/{name}": digest for name, digest in read.models.items()}
+    expected |= {f"batches/{name}": digest for name, digest in read.batches.items()}
     found_sums = {name: digest for name, digest in sums.items() if name not in (MANIFEST, MANIFEST_SUM)}
     if wrong := sorted(name for name in expected.keys() | found_sums.keys() if expected.get(name) != found_sums.get(name)):
         raise BackupError(f"{path} is damaged: {wrong[0]} is not what the manifest says.")
@@ -108,15 +111,15 @@ def check(path: Path, step: Step = lambda *_: None) -> Checked:
     if unknown := sorted(read.tables.keys() - metadata.tables.keys()):
         raise BackupError(f"{path} was made by another version of Senka: this one has no table {unknown[0]!r}.")
     # Rows take less in a database than as JSON, their indices and the log of the one transaction about as much again
-    return Checked(read, size + models_bytes, 2 * sum(facts.bytes for facts in read.tables.values()))
+    return Checked(read, size + folder_bytes, 2 * sum(facts.bytes for facts in read.tables.values()))
 
 
 def restore(path: Path, settings: Settings, store: Photographs, *, force: bool = False, step: Step = lambda *_: None) -> Restored:
     """Put a backup back. Photographs first and records last, in one transaction: what is on record is there.
 
-    Refuses a database with rows, a journal or a model repository that is there already; with `force` those are renamed and
-    stay. Raises BackupError before anything is written when the backup is not whole, the service runs, or the disk is too
-    small; DatabaseUnavailable.
+    Refuses a database with rows, a journal, a model repository or labelled batches that are there already; with `force` those
+    are renamed and stay. Raises BackupError before anything is written when the backup is not whole, the service runs, or the
+    disk is too small; DatabaseUnavailable.
     """
     checked = check(path, step)
     manifest = checked.manifest
@@ -128,7 +131,7 @@ def restore(path: Path, settings: Settings, store: Photographs, *, force: bool =
         try:
             # As it was then, and brought up to date after: an older backup fits a newer Senka
             migrate(engine, manifest.revision)
-            _files(path, settings.models, store, manifest, step)
+            _files(path, {"models": settings.models, "batches": settings.batches}, store, manifest, step)
             _load(path, engine, manifest, step)
             migrate(engine)
         finally:
@@ -145,8 +148,8 @@ def _require_room(settings: Settings, checked: Checked) -> None:
             raise BackupError(f"{folder} needs {needed:,} bytes, and its disk has {free:,} free. Free some, or move SENKA_HOME.")
 
 
-def _files(path: Path, models: Path, store: Photographs, manifest: Manifest, step: Step) -> None:
-    incoming = models.with_name(f".{models.name}.{os.getpid()}.restoring")
+def _files(path: Path, folders: dict[str, Path], store: Photographs, manifest: Manifest, step: Step) -> None:
+    incoming = {kind: folder.with_name(f".{folder.name}.{os.getpid()}.restoring") for kind, folder in folders.items()}
     done = 0
     with _opened(path) as tar:
         for member in _members(tar):
@@ -155,16 +158,17 @@ def _files(path: Path, models: Path, store: Photographs, manifest: Manifest, ste
                 store.put(name, _whole(tar, member, MAX_PHOTOGRAPH_BYTES))
                 done += 1
                 step("photographs", done, manifest.photographs.count)
-            elif kind == "models":
-                target = incoming / name
+            elif kind in incoming:
+                target = incoming[kind] / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 write_durably(target, _whole(tar, member, member.size))
                 sync_folder(target.parent)
-    if incoming.exists():
-        if models.is_dir():
-            models.rmdir()  # empty, or _make_room would have refused it
-        incoming.rename(models)
-        sync_folder(models.parent)
+    for kind, folder in folders.items():
+        if incoming[kind].exists():
+            if folder.is_dir():
+                folder.rmdir()  # empty, or _make_room would have refused it
+            incoming[kind].rename(folder)
+            sync_folder(folder.parent)
 
 
 def _load(path: Path, engine: Engine, manifest: Manifest, step: Step) -> None:
@@ -232,14 +236,15 @@ def _make_room(settings: Settings, manifest: Manifest, force: bool) -> list[str]
     journal = settings.home / "journal"
     if journal.is_dir() and any(file.stat().st_size for file in journal.iterdir() if file.is_file()):
         taken.append(str(journal))
-    if manifest.models and settings.models.is_dir() and any(settings.models.iterdir()):
-        taken.append(str(settings.models))
+    for names, folder in ((manifest.models, settings.models), (manifest.batches, settings.batches)):
+        if names and folder.is_dir() and any(folder.iterdir()):
+            taken.append(str(folder))
     if not taken:
         return []
     if not force:
         raise BackupError(f"{' and '.join(taken)} would be overwritten. With --force what is there is renamed and kept.")
     mark = f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    aside = [_rename(folder, mark) for folder in (journal, settings.models) if str(folder) in taken]
+    aside = [_rename(folder, mark) for folder in (journal, settings.models, settings.batches) if str(folder) in taken]
     if "the database" in taken:
         aside += _database_aside(settings.records_url, mark)
         # What the old records name stays with them. Photographs in an object store do too: they are named by their content

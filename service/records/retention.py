@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.durable import replace
 from models.errors import SenkaError
+from service.records import shadow
 from service.records.clock import ClockGuard
 from service.records.disk import AlarmSink
 from service.records.folder import GRACE_S
@@ -103,6 +104,7 @@ class Retention:
         counts["age"], counts["held"] = self._by_age(now)
         counts["size"] = self._by_size(now)
         counts["room"] = self._for_room(now)
+        self._forget_shadows(now)
         return counts
 
     # --- what goes ---
@@ -134,6 +136,13 @@ class Retention:
         gone = self._free(watermark.missing_bytes(), may_go, now)
         watermark.check()
         return gone
+
+    def _forget_shadows(self, now: datetime) -> None:
+        """What a challenger said long ago."""
+        if self._clock.doubt(now, self._newest()):
+            return
+        while not self._closed.is_set() and shadow.forget(self._engine, now - shadow.KEPT):
+            pass
 
     def _free(self, wanted_bytes: int, tiers: Sequence[Sequence[Class]], now: datetime) -> int:
         freed = gone = 0

@@ -160,6 +160,26 @@ tally_marks = Table(
     Column("seq", SEQUENCE, nullable=False, autoincrement=False),
 )
 
+shadow_gradings = Table(
+    # What the challenger said of a photograph beside what counted. Without a foreign key: it may be written before its grading,
+    # which can wait in a journal, and nothing is lost with it
+    "shadow_gradings",
+    metadata,
+    Column("grading_id", String(36), primary_key=True),
+    Column("model_version", Integer, primary_key=True, autoincrement=False),
+    Column("model_sha256", String(64), nullable=False),
+    Column("grade", String(2), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("lane", String(16), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("champion_version", Integer, nullable=False),
+    Column("champion_grade", String(2), nullable=False),
+    Column("champion_confidence", Float, nullable=False),
+    Column("champion_lane", String(16), nullable=False),
+    Index("ix_shadow_gradings_models", "model_version", "champion_version", "at"),
+    Index("ix_shadow_gradings_at", "at"),
+)
+
 corrections = Table(
     "corrections",
     metadata,

@@ -88,6 +88,7 @@ POLICY: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/v1/stats"): LOOK,
     ("GET", "/v1/events"): LOOK,
     ("GET", "/v1/models"): LOOK,
+    ("GET", "/v1/models/shadow"): LOOK,
     ("GET", "/v1/profiles"): LOOK,
     ("GET", "/v1/profiles/{version}"): LOOK,
     ("GET", "/v1/explain/methods"): LOOK,
@@ -120,7 +121,9 @@ POLICY: Final[Mapping[tuple[str, str], Access]] = {
             ("DELETE", "/{name}", OPERATE),
         )
     },
-    # people and keys
+    # who grades, people and keys
+    ("POST", "/v1/models/{version}/promote"): ADMINISTER,
+    ("POST", "/v1/models/rollback"): ADMINISTER,
     ("GET", "/v1/audit"): ADMINISTER,
     ("GET", "/v1/users"): ADMINISTER,
     ("GET", "/v1/users/{name}"): ADMINISTER,

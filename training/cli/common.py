@@ -16,7 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from models.errors import InvalidSetting
 
 Source = Annotated[
-    list[str], typer.Option("--data", help="CUCUMBER-9 archive or folder, labelled batch, folder per grade, MNIST.")
+    list[str],
+    typer.Option(
+        "--data", help="CUCUMBER-9, labelled batch, folder per grade, Label Studio export, MNIST, or records: (the corrections)."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Split = Annotated[str, typer.Option(help="Part of a source that has parts: train, test or all.")]

@@ -6,7 +6,7 @@ from typing import Final
 
 from models.archives import is_zip
 from models.errors import DataError, UnknownSource
-from training.sources import cucumber9, folders, mnist, safe_tar, zipped
+from training.sources import cucumber9, folders, label_studio, mnist, safe_tar, zipped
 from training.sources.samples import LabelledSet, Sample, Split
 
 __all__ = ["LabelledSet", "Sample", "Split", "load", "load_all"]
@@ -16,7 +16,11 @@ KINDS: Final = (
     "a labelled batch (a folder or .zip with manifest.csv and images)",
     "a folder with one sub-folder per grade",
     "a folder of MNIST IDX files (*-images-idx3-ubyte[.gz] and labels)",
+    "an export of Label Studio (.json, JSON or JSON-MIN, or the folder that it is in) beside its images",
+    "records: or records:SINCE..UNTIL, the corrections on record, in a command of senka",
 )
+RECORDS: Final = "records:"
+"""The command exports these and passes on the folder: what is on record is the service's, which training never imports."""
 
 
 def load(source: str | Path, split: Split = "all") -> LabelledSet:
@@ -26,6 +30,12 @@ def load(source: str | Path, split: Split = "all") -> LabelledSet:
     Raises UnknownSource listing the kinds understood, and DataError where a source of a known kind is broken.
     """
     path = Path(source)
+    if str(source).startswith(RECORDS):
+        raise _unknown(
+            path,
+            "is read by commands alone: `senka` exports the corrections first, and training reads that folder. Give a command "
+            "--data records:, or name the folder that `senka corrections export --out DIR` wrote",
+        )
     try:
         if not path.exists():
             raise _unknown(path, "does not exist")
@@ -49,7 +59,9 @@ def _reader(path: Path) -> Callable[[Split], LabelledSet]:
             return lambda split: cucumber9.read(path, split)
         if is_zip(path):
             return lambda _: zipped.read_batch(path)
-        raise _unknown(path, "is a file, but no .tar, .tar.gz or .zip archive")
+        if path.suffix.lower() == ".json":
+            return lambda _: label_studio.read(path, path.stem)
+        raise _unknown(path, "is a file, but no .tar, .tar.gz or .zip archive and no .json")
     if folders.is_batch(path):
         return lambda _: folders.read_batch(path)
     if cucumber9.is_batch_folder(path):
@@ -64,6 +76,11 @@ def _reader(path: Path) -> Callable[[Split], LabelledSet]:
         return _reader(archives[0])
     if archives:
         raise _unknown(path, f"holds several archives ({', '.join(file.name for file in archives[:10])}); name one of them")
+    exports = label_studio.json_files(path)
+    if len(exports) == 1:
+        return lambda _: label_studio.read(exports[0], path.resolve().name)
+    if exports:
+        raise _unknown(path, f"holds several .json ({', '.join(file.name for file in exports[:10])}); name one of them")
     visible = [entry.name for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
     raise _unknown(path, f"holds {', '.join(visible[:10])}, which is none of them" if visible else "is empty")
 

@@ -80,6 +80,9 @@ GET    /v1/gradings/{grading_id}/image               look
 GET    /v1/stats                                     look
 GET    /v1/events                                    look
 GET    /v1/models                                    look
+GET    /v1/models/shadow                             look
+POST   /v1/models/{version}/promote                  administer
+POST   /v1/models/rollback                           administer
 GET    /v1/profiles                                  look
 GET    /v1/profiles/{version}                        look
 GET    /v1/explain/methods                           look

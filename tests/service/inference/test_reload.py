@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from models.errors import ModelCorrupt
-from models.repository import ModelRepository
+from models.repository import ModelRepository, Version
 from service.errors import Draining, ModelNotReady, RecordsUnavailable
 from service.inference import reload
 from service.inference.reload import Champion, Serving
+from service.inference.session import LoadedModel
 from service.settings import Settings
 from tests.service.models import make_model
 from tests.service.running import until
@@ -151,20 +152,68 @@ async def test_a_corrupt_champion_at_the_start_is_an_error(home: Path, publish: 
         await Champion(Settings(home=home, providers="cpu")).start()
 
 
-async def test_following_survives_a_repository_that_cannot_be_read(
+async def test_a_repository_that_cannot_be_read_for_a_while_is_said_once_and_once_more_when_it_can(
     home: Path, publish: Publish, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(reload, "POLL_S", 0.01)
     publish(1)
     async with following(home) as champion:
+        looked = 0
+        get = repository.get
+
+        def counting(wanted: str | int) -> Version:
+            nonlocal looked
+            looked += 1
+            return get(wanted)
+
+        monkeypatch.setattr(champion.repository, "get", counting)
         aliases = repository.folder / "aliases.json"
         kept = aliases.read_bytes()
-        aliases.write_text("{ this is not JSON")
-        await until(lambda: "could not be read" in caplog.text)
-        assert champion.current.ref.version == 1
-        aliases.write_bytes(kept)
+        for times in (1, 2):
+            caplog.clear()
+            aliases.write_text("{ this is not JSON")
+            await until(lambda: "could not be read" in caplog.text)
+            before = looked
+            await until(lambda seen=before: looked > seen + 5)  # type: ignore[misc]
+            assert champion.current.ref.version == times
+            aliases.write_bytes(kept)
+            publish(times + 1)
+            kept = aliases.read_bytes()
+            await until(lambda number=times + 1: champion.current.ref.version == number)  # type: ignore[misc]
+            await until(lambda: "can be read again" in caplog.text)
+            assert caplog.text.count("could not be read") == caplog.text.count("can be read again") == 1
+            assert "Traceback" not in caplog.text
+
+
+async def test_a_failure_that_nobody_expects_is_said_once_with_its_traceback(
+    home: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(1)
+    async with following(home) as champion:
+
+        def broken(wanted: str | int) -> Version:
+            raise ZeroDivisionError("a bug of ours")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(champion.repository, "get", broken)
+            for _ in range(3):
+                await champion.follow()
+        assert caplog.text.count("Traceback") == 1
+        await champion.follow()
+        assert caplog.text.count("can be read again") == 1
+
+
+async def test_two_who_find_the_same_new_champion_load_it_once(
+    home: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(1)
+    async with following(home) as champion:
+        loads = []
+        load = LoadedModel.load
+        monkeypatch.setattr(LoadedModel, "load", lambda *arguments: loads.append(1) or load(*arguments))
         publish(2)
-        await until(lambda: champion.current.ref.version == 2)
+        await asyncio.gather(*(champion.follow() for _ in range(3)))
+        assert (champion.current.ref.version, len(loads)) == (2, 1)
 
 
 async def test_stopping_finishes_what_was_accepted(home: Path, publish: Publish) -> None:

@@ -46,6 +46,11 @@ def fill(engine: Engine, store: PhotographStore, count: int = 100) -> None:
             tables.corrections: {"id": new_id(), "grading_id": ids[0], "grade": "C", "note": 'a "b"\n', "by": "boss", "at": now},
             tables.grading_aliases: {"id": new_id(), "grading_id": ids[1]},
             tables.photograph_shares: {"photograph": keys[0], "grading_id": ids[0]},
+            tables.shadow_gradings: {
+                "grading_id": ids[0], "model_version": 4, "model_sha256": "cd" * 32, "grade": "L", "confidence": 0.4,
+                "lane": "manual", "at": now, "champion_version": 3, "champion_grade": "M", "champion_confidence": 0.75,
+                "champion_lane": "M",
+            },
             tables.growers: {"name": "山田", "note": None, "created_at": now},
             tables.lots: {"name": "lot 1", "grower": "山田", "created_at": now},
             tables.lines: {"name": "1", "lot": "lot 1", "created_at": now},
@@ -55,7 +60,7 @@ def fill(engine: Engine, store: PhotographStore, count: int = 100) -> None:
             tables.alarms: {"id": new_id(), "name": "disk_low", "severity": "warning", "detail": "…", "since": now},
             tables.batches: {**batch, "created_at": now},
             tables.batch_photographs: {"batch_id": batch["id"], "photograph": keys[1]},
-        }
+        }  # fmt: skip
         for table, row in rows.items():
             connection.execute(insert(table), row)
         note(connection, "boss", "lot.changed", "lot 1", {"from": None})

@@ -41,7 +41,8 @@ class Place:
 
     def backup(self, file: Path, photographs: bool = True, models: bool = True) -> Manifest:
         kept = self.store if photographs else None
-        return write_backup(file, Contents(self.engine, kept, self.settings.models if models else None))
+        folders = (self.settings.models, self.settings.batches) if models else (None, None)
+        return write_backup(file, Contents(self.engine, kept, *folders))
 
     def restore(self, file: Path, force: bool = False) -> Restored:
         self.engine.dispose()
@@ -77,7 +78,16 @@ def filled(make: Make, tmp_path: Path) -> Place:
     place = make("sqlite")
     fill(place.engine, place.store)
     place.settings.repository.publish(make_model(tmp_path / "first.onnx"), "first", promote=True)
+    put_batch(place.settings)
     return place
+
+
+def put_batch(settings: Settings, text: str = "path,grade\n") -> None:
+    """A labelled batch that was taken in, and one that is coming in."""
+    for name in ("0193", ".incoming-1"):
+        (settings.batches / name / "images").mkdir(parents=True)
+        (settings.batches / name / "manifest.csv").write_text(text)
+        (settings.batches / name / "images" / "a.jpg").write_bytes(b"a photograph")
 
 
 @pytest.mark.parametrize("source", DATABASES)
@@ -86,6 +96,7 @@ def test_all_comes_back_on_either_database(make: Make, tmp_path: Path, source: s
     old = make(source)
     fill(old.engine, old.store)
     old.settings.repository.publish(make_model(tmp_path / "first.onnx"), "first", promote=True)
+    put_batch(old.settings)
     manifest = old.backup(tmp_path / "senka.tar")
     assert (manifest.photographs.count, manifest.photographs.missing) == (PHOTOGRAPHS, 0)
     assert manifest.tables["gradings"].rows == 101
@@ -97,6 +108,9 @@ def test_all_comes_back_on_either_database(make: Make, tmp_path: Path, source: s
     for row in everything(old.engine)["gradings"]:
         assert not row["photograph"] or new.store.get(row["photograph"]) == old.store.get(row["photograph"])
     assert new.settings.repository.get("champion").sha256 == old.settings.repository.get("champion").sha256
+    there = {path.relative_to(new.settings.batches).as_posix() for path in new.settings.batches.rglob("*") if path.is_file()}
+    assert there == {"0193/manifest.csv", "0193/images/a.jpg"}
+    assert (new.settings.batches / "0193" / "manifest.csv").read_text() == "path,grade\n"
     # and goes on: numbers are not given out twice
     with new.engine.begin() as connection:
         record(connection, 500)
@@ -106,11 +120,13 @@ def test_all_comes_back_on_either_database(make: Make, tmp_path: Path, source: s
 
 def test_photographs_and_models_may_stay_out(filled: Place, make: Make, tmp_path: Path) -> None:
     manifest = filled.backup(tmp_path / "small.tar", photographs=False, models=False)
-    assert (manifest.photographs.included, manifest.photographs.count, manifest.models) == (False, 0, {})
+    assert (manifest.photographs.included, manifest.photographs.count) == (False, 0)
+    assert (manifest.models, manifest.batches) == ({}, {})
     new = make("sqlite", fresh=True)
     new.restore(tmp_path / "small.tar")
     assert everything(new.engine) == everything(filled.engine)
     assert not new.settings.models.exists()
+    assert not new.settings.batches.exists()
     assert not new.settings.photographs.exists()
 
 
@@ -235,6 +251,8 @@ def member(name: str, data: bytes = b"x", kind: bytes = tarfile.REGTYPE, link: s
         member("models/device", kind=tarfile.CHRTYPE),
         member("models/pipe", kind=tarfile.FIFOTYPE),
         member("models/unlisted", b"x"),
+        member("batches/unlisted", b"x"),
+        member("batches/../../escape"),
         member("tables/unlisted.jsonl.gz", b"x"),
     ],
     ids=lambda one: f"{one[0].name[:30]}-{one[0].type!r}",
@@ -290,17 +308,19 @@ def test_what_is_there_stays_and_with_force_gets_another_name(make: Make, filled
     place.settings.repository.publish(make_model(tmp_path / "other.onnx", seed=5), "other", promote=True)
     other = place.settings.repository.get("champion").sha256
     place.store.put(place.store.key(b"other", "jpeg"), b"other")
+    put_batch(place.settings, "another one's")
     (place.settings.home / "journal").mkdir(exist_ok=True)
     (place.settings.home / "journal" / "1.journal").write_bytes(b"of the old database")
     with pytest.raises(BackupError, match="--force"):
         place.restore(tmp_path / "senka.tar")
     assert count(place.engine, tables.gradings) == 1
     done = place.restore(tmp_path / "senka.tar", force=True)
-    assert len(done.aside) == 4
+    assert len(done.aside) == 5
     assert everything(place.engine) == everything(filled.engine)
     aside = {Path(name).name.partition(".before")[0]: Path(name) for name in done.aside if "/" in name}
     assert ModelRepository(aside["models"]).get("champion").sha256 == other
     assert list(aside["photographs"].rglob("*.jpg"))
+    assert (aside["batches"] / "0193" / "manifest.csv").read_text() == "another one's"
     assert (aside["journal"] / "1.journal").read_bytes() == b"of the old database"
     if kind == "sqlite":
         old = open_database(f"sqlite:///{aside['senka.db']}")
@@ -358,7 +378,7 @@ def test_a_backup_never_overwrites_a_file_and_leaves_nothing_half_done(filled: P
 
     broken = type("Broken", (), {"get": staticmethod(get)})()
     with pytest.raises(OSError, match="Input/output"):
-        write_backup(folder / "second.tar", Contents(filled.engine, broken, None))
+        write_backup(folder / "second.tar", Contents(filled.engine, broken, None, None))
     assert [path.name for path in folder.iterdir()] == ["senka.tar"]
 
 

@@ -89,6 +89,22 @@ def test_what_the_first_revision_had_survives_up_down_and_up(engine: Engine) -> 
         assert set(inspect(engine).get_table_names()) == {"gradings", "alembic_version"}
 
 
+def test_a_season_on_record_survives_the_shadows_up_down_and_up(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:
+    migrate(engine)
+    store = PhotographStore(tmp_path_factory.mktemp("photographs"))
+    fill(engine, store)
+    store.close()
+    before = everything(engine)
+    assert len(before.pop("shadow_gradings")) == 1
+    for _ in range(2):
+        downgrade(engine, "0002")
+        assert "shadow_gradings" not in inspect(engine).get_table_names()
+        assert "gradings" in inspect(engine).get_table_names()
+        migrate(engine)
+        assert differences(engine) == []
+        assert everything(engine) == before | {"shadow_gradings": []}
+
+
 def test_down_to_nothing_leaves_nothing(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:
     migrate(engine)
     store = PhotographStore(tmp_path_factory.mktemp("photographs"))
