@@ -57,7 +57,10 @@ def _row(name: str, change: Change, scale: float, unit: str) -> Row:
     form = "{:.1f}" if scale == 100 else "{:.3f}"
 
     def text(value: float | None) -> str:
-        return "" if value is None else form.format(scale * value) + unit
+        if value is None:
+            return ""
+        shown = form.format(scale * value)
+        return (shown if float(shown) else form.format(0.0)) + unit  # "-0.0 %" is nothing to wonder about
 
     between = "" if change.low is None or change.high is None else f"{text(change.low)} to {text(change.high)}"
     return name, text(change.champion), text(change.candidate), text(change.worse), between
