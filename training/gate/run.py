@@ -18,7 +18,7 @@ from training.gate.bounds import GateBounds, Require
 from training.gate.compare import compare
 from training.gate.facts import Comparison, Graded, Reason, Verdict
 from training.gate.judge import judge
-from training.gate.served import RUNS, cam_error, latency
+from training.gate.served import RUNS, cam_error, has_map, latency
 from training.sources import LabelledSet
 
 Floats = npt.NDArray[np.floating]
@@ -117,8 +117,14 @@ def run_gate(
         seen.append(both)
     compared = [_compared(both, bounds, costs) for both in seen]
     first = seen[0]
+    shown = first.ours.inputs[:CAM_IMAGES]
+    explained = cam_error(candidate.content, shown)
+    notes = list(_flattered(champion, golden))
+    if explained is None and has_map(candidate.content):
+        notes.append(f"{len(shown)} images are too few to check that the candidate's map adds up to its answers.")
     verdict = decide(
         compared[0],
+        notes=notes,
         corrections=compared[1] if corrections else None,
         refusals=refusals,
         latency=latency(
@@ -127,7 +133,7 @@ def run_gate(
             latency_runs,
         ),
         parity=parity,
-        cam_error=cam_error(candidate.content, first.ours.inputs[:CAM_IMAGES]),
+        cam_error=explained,
     )
     return verdict, first
 

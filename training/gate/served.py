@@ -48,6 +48,11 @@ def _one_thread() -> ort.SessionOptions:
     return options
 
 
+def has_map(model: bytes) -> bool:
+    """Whether the graph gives a class activation map."""
+    return CAM in [output.name for output in open_session(model).get_outputs()]
+
+
 def cam_error(model: bytes, photographs: Pixels) -> float | None:
     """`unexplained` of the file's own outputs on (N, H, W, 3) uint8 of the card's size; None for a graph without a map, and
     where so few photographs cannot tell."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from prometheus_client import REGISTRY
 from sqlalchemy import Engine, select
 
 from models.imaging import read_header
@@ -18,27 +17,18 @@ from models.repository import ModelRepository
 from service.grading import Grading, ModelRef
 from service.inference import shadow as module
 from service.inference.shadow import BUSY_DEPTH, WAITING, Seen, Shadow
-from service.pipeline import Order
 from service.records.database import migrate, open_database
 from service.records.shadow import ShadowRecords
 from service.records.tables import shadow_gradings
 from service.settings import Settings
 from tests.service.gradings import grading
-from tests.service.models import SMALL, make_model
+from tests.service.inference.challengers import challenge, counted
+from tests.service.models import SMALL
 from tests.service.pictures import picture
-from tests.service.running import Running, until
+from tests.service.running import Running
 
 Service = Callable[..., AbstractAsyncContextManager[Running]]
 Made = Callable[..., Shadow]
-
-
-def counted(result: str) -> float:
-    return REGISTRY.get_sample_value("senka_shadow_total", {"result": result}) or 0.0
-
-
-def challenge(repository: ModelRepository, folder: Path, seed: int = 2, **options: Any) -> int:
-    """Publish another model; it is the challenger."""
-    return repository.publish(make_model(folder / f"{seed}.onnx", seed=seed, **options)).number
 
 
 @pytest.fixture
@@ -312,106 +302,3 @@ def test_with_a_share_of_nothing_no_thread_runs(shadow: Made, champion: ModelRep
     one.start()
     assert not {"shadow", "shadow-records"} & {thread.name for thread in threading.enumerate()}
     assert one.challenger is None
-
-
-# --- in the service ---
-
-
-def live(running: Running) -> Shadow:
-    found = running.context.pipeline.shadow
-    assert found is not None
-    return found
-
-
-@pytest.mark.anyio
-async def test_live_photographs_are_graded_in_the_shadow_and_the_answer_is_the_champions(
-    service: Service, champion: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "POLL_S", 0.01)
-    async with service() as running:
-        alone = await running.context.pipeline.grade(picture(1))
-        challenge(champion, tmp_path)
-        await until(lambda: live(running).challenger is not None)
-        before = counted("agree") + counted("disagree")
-        for n in range(5):
-            made = await running.context.pipeline.grade(picture(n))
-            assert made.model.version == 1
-            if n == 1:
-                assert made.probabilities == alone.probabilities
-            await until(lambda n=n: counted("agree") + counted("disagree") == before + n + 1)  # type: ignore[misc]
-        live(running).close()
-        report = (await running.client.get("/v1/models/shadow")).json()
-        assert (report["champion"], report["challenger"], report["seen"]) == (1, 2, 5)
-
-
-@pytest.mark.anyio
-async def test_dry_runs_and_repeated_posts_are_not_graded_in_the_shadow(
-    service: Service, champion: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "POLL_S", 0.01)
-    challenge(champion, tmp_path)
-    async with service() as running:
-        await until(lambda: live(running).challenger is not None)
-        offered: list[str] = []
-        running.context.pipeline.shadow = _Noting(live(running), offered)  # type: ignore[assignment]
-        grade = running.context.pipeline.grade
-        await grade(picture(1), Order(dry_run=True))
-        assert offered == []
-        first = await grade(picture(2), Order(idempotency_key="a"))
-        again = await grade(picture(2), Order(idempotency_key="a"))
-        assert first.id == again.id
-        assert offered == [first.id]
-        late = await grade(picture(3), Order(deadline_ms=1e-6))
-        assert late.grade is None
-        assert offered == [first.id], "what the champion did not see is compared with nothing"
-
-
-class _Noting:
-    """Stands before the shadow and notes what is offered."""
-
-    def __init__(self, behind: Shadow, offered: list[str]) -> None:
-        self._behind, self._offered = behind, offered
-
-    def offer(self, one: Seen, waiting_for_champion: int) -> None:
-        self._offered.append(one.grading.id)
-        self._behind.offer(one, waiting_for_champion)
-
-    def close(self) -> None:
-        self._behind.close()
-
-
-@pytest.mark.anyio
-async def test_a_challenger_that_is_slow_delays_no_answer(
-    service: Service, champion: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "POLL_S", 0.01)
-    challenge(champion, tmp_path)
-    async with service() as running:
-        await until(lambda: live(running).challenger is not None)
-        gate, began = threading.Event(), threading.Event()
-        model: Any = live(running)._model
-        run = model.probabilities
-
-        def held(inputs: Any) -> Any:
-            began.set()
-            assert gate.wait(20)
-            return run(inputs)
-
-        model.probabilities = held
-        before = counted("dropped")
-        try:
-            for n in range(WAITING + 4):  # one in its hands, as many as may wait, and some that are dropped
-                await running.context.pipeline.grade(picture(n))
-                await until(began.is_set)
-        finally:
-            gate.set()
-        assert counted("dropped") - before == 3
-
-
-@pytest.mark.anyio
-@pytest.mark.usefixtures("champion")
-async def test_without_records_there_is_no_shadow(service: Service) -> None:
-    async with service(records="off") as running:
-        assert running.context.pipeline.shadow is None
-        answer = await running.client.get("/v1/models/shadow")
-        assert (answer.status_code, answer.json()["code"]) == (409, "records_off")
