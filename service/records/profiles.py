@@ -39,13 +39,15 @@ class Profile:
 def version_of(engine: Engine, rules: Rules) -> int:
     """The newest version with exactly these rules; where there is none, it is made. Raises RecordsUnavailable."""
     with reading(engine) as connection:
-        found = _with_rules(connection, rules)
+        found, _ = _with_rules(connection, rules)
     while found is None:
         try:
             with writing(engine) as connection:
-                found = _with_rules(connection, rules) or _next(connection, rules)
+                # Both of one query: had another worker made this version between two, it would be made twice
+                found, newest = _with_rules(connection, rules)
+                found = found or _make(connection, newest + 1, rules)
         except IntegrityError:  # another worker made a version at the same moment: perhaps this very one
-            continue
+            found = None
     return found
 
 
@@ -64,13 +66,13 @@ def get(engine: Engine, version: int) -> Profile:
     return Profile(*row)
 
 
-def _with_rules(connection: Connection, rules: Rules) -> int | None:
-    rows = connection.execute(select(profiles.c.version, profiles.c.rules).order_by(profiles.c.version.desc()))
-    return next((row.version for row in rows.all() if row.rules == rules), None)
+def _with_rules(connection: Connection, rules: Rules) -> tuple[int | None, int]:
+    """The newest version with exactly these rules, and the newest of all, 0 where there is none."""
+    rows = connection.execute(select(profiles.c.version, profiles.c.rules).order_by(profiles.c.version.desc())).all()
+    return next((row.version for row in rows if row.rules == rules), None), max((row.version for row in rows), default=0)
 
 
-def _next(connection: Connection, rules: Rules) -> int:
-    last = connection.execute(select(profiles.c.version).order_by(profiles.c.version.desc()).limit(1)).scalar() or 0
-    made = {"version": last + 1, "rules": rules, "created_by": SERVICE, "created_at": datetime.now(UTC)}
+def _make(connection: Connection, version: int, rules: Rules) -> int:
+    made = {"version": version, "rules": rules, "created_by": SERVICE, "created_at": datetime.now(UTC)}
     connection.execute(insert(profiles).values(made))
-    return last + 1
+    return version

@@ -65,7 +65,10 @@ class Handler(BaseHTTPRequestHandler):
 ThreadingHTTPServer(("127.0.0.1", int(arguments[1])), Handler).serve_forever()
 '''
 DRIVER = """
-import sys
+import signal, sys
+# As in a terminal: whoever runs the tests in the background or under nohup ignores these, and children inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from service.cli import demo, main
 demo.COMMAND = (sys.executable, {fake!r})
 main()
