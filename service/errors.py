@@ -326,7 +326,9 @@ def problem(status: int, code: str, detail: str, **facts: Any) -> Response:
 
 
 def _words(error: dict[str, Any]) -> str:
-    return "there is no such parameter; /openapi.json lists them" if error["type"] == "extra_forbidden" else str(error["msg"])
+    if error["type"] == "extra_forbidden":
+        return "there is no such parameter; /openapi.json lists them"
+    return str(error["msg"]).removeprefix("Value error, ")  # pydantic's word for a validator of ours
 
 
 def _valid(error: dict[str, Any]) -> list[str]:

@@ -173,6 +173,7 @@ async def test_figures_are_counted_by_hundredths_of_confidence(six: tuple[Runnin
         assert (response.status_code, response.json()["total"]) == (200, total)
     refused = await running.client.get("/v1/stats?max_confidence=0.8125")
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert refused.json()["detail"].startswith("max_confidence: figures are counted by hundredths")
     assert "two decimals at most" in refused.json()["detail"]
     assert (await running.client.get("/v1/gradings?max_confidence=0.8125")).status_code == 200
 
