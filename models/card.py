@@ -5,15 +5,17 @@ Class order, preprocessing and calibration travel with the weights, so that no f
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import onnxruntime as ort
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from models.errors import GradeSetMismatch, InvalidCard, ModelFileMissing
 from models.grades import GRADES
 from models.graph import CAM, EMBEDDING, INPUT, LOGITS, open_session
 from models.preprocess import PreprocessSpec
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 CARD_KEY: Final = "senka.card"
 """Key of the card in the metadata of the ONNX file."""
@@ -31,7 +33,7 @@ class Calibration(BaseModel):
 
 
 class TrainingData(BaseModel):
-    """What a model was trained on."""
+    """A source that a model was trained on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -52,7 +54,8 @@ class ModelCard(BaseModel):
     grades: tuple[str, ...] = Field(min_length=2, description="label of each logit, in order")
     preprocess: PreprocessSpec
     calibration: Calibration = Calibration()
-    data: tuple[TrainingData, ...] = ()
+    data: tuple[TrainingData, ...] = Field((), description="every source that it was trained on")
+    recipe: str = Field("", description="the recipe that was followed, where one was")
     checkpoint_sha256: str
     seed: int
     created_at: str = Field(description="RFC 3339, UTC")
@@ -71,7 +74,7 @@ class ModelCard(BaseModel):
             raise GradeSetMismatch(expected, self.grades)
 
 
-def card_of(session: ort.InferenceSession) -> ModelCard:
+def card_of(session: "ort.InferenceSession") -> ModelCard:
     """The card inside a loaded ONNX model. Raises InvalidCard, also when the graph does not fit the card."""
     try:
         card = _written_card(session)
@@ -81,7 +84,7 @@ def card_of(session: ort.InferenceSession) -> ModelCard:
     return card
 
 
-def _written_card(session: ort.InferenceSession) -> ModelCard:
+def _written_card(session: "ort.InferenceSession") -> ModelCard:
     text = session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
     if text is None:
         raise InvalidCard(f"The ONNX file carries no model card ({CARD_KEY}). Export it with `senka export`.")
@@ -93,7 +96,7 @@ def _written_card(session: ort.InferenceSession) -> ModelCard:
         raise InvalidCard(f"The model card is not valid: {where}: {first['msg']}. Export the model again.") from error
 
 
-def _require_graph(session: ort.InferenceSession, card: ModelCard) -> None:
+def _require_graph(session: "ort.InferenceSession", card: ModelCard) -> None:
     """Raise InvalidCard unless the graph takes the card's photographs in batches of any size and gives its logits.
 
     What else it gives must be `cam` and `embedding`, both or one, in this order.

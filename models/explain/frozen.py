@@ -2,10 +2,9 @@
 
 from hashlib import sha256
 from io import BytesIO
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +15,9 @@ from models.errors import CheckpointMismatch, InvalidCard, ModelMismatch
 from models.graph import run_logits
 from models.imaging import Pixels
 from models.preprocess import PreprocessSpec
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 PARITY_LIMIT: Final = 1e-4
 """Largest difference of a logit between the served graph and this copy."""
@@ -71,7 +73,7 @@ def freeze(card: ModelCard, checkpoint: bytes) -> UnitNetwork:
     return UnitNetwork(network, card.preprocess)
 
 
-def require_parity(network: UnitNetwork, session: ort.InferenceSession, photographs: Pixels) -> np.ndarray:
+def require_parity(network: UnitNetwork, session: "ort.InferenceSession", photographs: Pixels) -> np.ndarray:
     """Compare the copy with the served graph on (B, H, W, 3) uint8 photographs; returns the graph's (B, K) float32 logits.
 
     Raises ModelMismatch when a logit differs by more than PARITY_LIMIT, or the best grade does.

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from models.graph import EMBEDDING, INPUT, network_values
 from models.imaging import Pixels
 
 if TYPE_CHECKING:
+    import onnxruntime as ort
     from torch import Tensor
 
     from models.explain.frozen import UnitNetwork
@@ -31,12 +31,12 @@ class Nearest:
     """(k,) cosines, -1..1."""
 
 
-def gives_embedding(session: ort.InferenceSession) -> bool:
+def gives_embedding(session: "ort.InferenceSession") -> bool:
     """Whether a served graph has an `embedding` output, as those of networks that explain have."""
     return any(output.name == EMBEDDING for output in session.get_outputs())
 
 
-def embed_served(session: ort.InferenceSession, photographs: Pixels) -> Floats:
+def embed_served(session: "ort.InferenceSession", photographs: Pixels) -> Floats:
     """(B, H, W, 3) uint8 of the card's size -> (B, D) float32, the graph's own `embedding` output."""
     embeddings: Floats = session.run([EMBEDDING], {INPUT: network_values(session, photographs)})[0]
     return embeddings

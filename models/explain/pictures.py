@@ -7,6 +7,7 @@ viridis (van der Walt and Smith 2015). Both are even in lightness, unlike jet, w
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import cv2
@@ -32,8 +33,9 @@ _HALF: Final = 127
 """Steps of the symmetric scale on either side of 0, which is _HALF itself."""
 
 
-def _diverging() -> npt.NDArray[np.uint8]:
-    """(255, 3) RGB: blue, white, red, straight lines in CIELAB from (97, 0, 0), so that lightness falls alike on both sides."""
+@cache  # not on import: OpenCV prepares itself for a tenth of a second at its first conversion
+def diverging() -> npt.NDArray[np.uint8]:
+    """(255, 3) uint8 RGB: blue, white at 127, red; straight lines in CIELAB, so that lightness falls alike."""
     steps = np.abs(np.linspace(-1, 1, 2 * _HALF + 1))[:, None]
     negative = np.arange(2 * _HALF + 1)[:, None] < _HALF
     end = np.where(negative, [[42.0, 8.0, -52.0]], [[42.0, 58.0, 36.0]])
@@ -42,12 +44,11 @@ def _diverging() -> npt.NDArray[np.uint8]:
     return np.asarray((rgb.clip(0, 1) * 255).round(), np.uint8)
 
 
-DIVERGING: Final = _diverging()
-"""(255, 3) uint8 RGB, white at 127."""
-SEQUENTIAL: Final[npt.NDArray[np.uint8]] = np.asarray(
-    cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, 0, ::-1], np.uint8
-)
-"""(256, 3) uint8 RGB: viridis, dark at 0."""
+@cache
+def sequential() -> npt.NDArray[np.uint8]:
+    """(256, 3) uint8 RGB: viridis, dark at 0."""
+    shades = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)
+    return np.asarray(shades[:, 0, ::-1], np.uint8)
 
 
 def scale_of(explanation: Explanation) -> float:
@@ -119,8 +120,8 @@ def _coloured(values: Floats, scale: float, *, signed: bool) -> Pixels:
     """(h, w) -> (h, w, 3) by the colour map; values beyond the scale take its last colour."""
     share = np.asarray(values, np.float32) / np.float32(scale)
     if signed:
-        return DIVERGING[(share.clip(-1, 1) * _HALF).round().astype(np.int16) + _HALF]
-    return SEQUENTIAL[(share.clip(0, 1) * 255).round().astype(np.uint8)]
+        return diverging()[(share.clip(-1, 1) * _HALF).round().astype(np.int16) + _HALF]
+    return sequential()[(share.clip(0, 1) * 255).round().astype(np.uint8)]
 
 
 def _flat(values: Floats) -> Floats:

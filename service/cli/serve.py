@@ -8,6 +8,7 @@ import signal
 import socket
 import tempfile
 from asyncio import Protocol
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Annotated, Any, Final, cast
 
@@ -70,12 +71,23 @@ def serve(
         # Before anything imports prometheus-client: it decides then whether values live in memory or in files.
         metrics_folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="senka-metrics-")
     try:
-        _run(settings)
+        with _workers(settings):
+            _run(settings)
     except SystemExit as stopped:
         raise typer.Exit(1 if stopped.code else 0) from stopped  # uvicorn's own codes for a start that failed
     finally:
         if metrics_folder:
             shutil.rmtree(metrics_folder, ignore_errors=True)
+
+
+def _workers(settings: Settings) -> AbstractContextManager[None]:
+    if settings.workers == 1:
+        return nullcontext()
+    from service.workers import forked_workers
+
+    # The address is looked at first: who cannot listen need not load anything.
+    _require_address(settings)
+    return forked_workers()
 
 
 def _run(settings: Settings) -> None:

@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import onnxruntime as ort
-
 from models.card import ModelCard, card_of
 from models.errors import ModelNotFound
 from models.explain.catalogue import method_of
-from models.graph import open_session
+from models.graph import open_session, session_options
 from models.repository import ModelRepository, Version
 from service.errors import TooManyExplanations
 from service.explain.cache import ExplanationCache, key_of
@@ -119,9 +117,8 @@ class Explainer:
         with self._finding:  # one at a time: a card costs the opening of a model
             card = self._cards.get(version.sha256)
             if card is None:
-                options = ort.SessionOptions()
-                options.intra_op_num_threads = 1
-                card = self._cards[version.sha256] = card_of(open_session(repository.load(version), options))
+                session = open_session(repository.load(version), session_options(threads=1))
+                card = self._cards[version.sha256] = card_of(session)
                 if len(self._cards) > _CARDS_KEPT:
                     self._cards.popitem(last=False)
         return Model(self._root, version, card)

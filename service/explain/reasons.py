@@ -1,11 +1,10 @@
 """Everything about one grading: the answer of `GET /v1/explain/why/{grading_id}`. Loads no torch, but does work for a worker."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from models.card import card_of
 from models.explain.placement import Placement
@@ -13,6 +12,9 @@ from models.explain.why import Why, cam_reduction, why
 from models.gallery import Galleries, GalleryNotMade, GalleryUnreadable
 from models.graph import run_logits
 from service.explain.jobs import WhyJob
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 NEIGHBOURS: Final = 6
 _TURNED_NAMES: Final = {
@@ -28,7 +30,7 @@ Similar = Callable[[Floats, int], list[tuple[int, float]]]
 """Embeddings (N, D), k -> the k rows most like the job's photograph, with their similarity."""
 
 
-def reasons(job: WhyJob, session: ort.InferenceSession, logits: Floats, cam: Floats | None, similar: Similar) -> dict[str, Any]:
+def reasons(job: WhyJob, session: "ort.InferenceSession", logits: Floats, cam: Floats | None, similar: Similar) -> dict[str, Any]:
     """Logits (1, K) and maps (1, K, h, w) of the served graph for the job's photograph -> the answer, less the record's part."""
     card, pixels, placement = card_of(session), job.subject.pixels, job.subject.placement
     found = why(

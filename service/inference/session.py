@@ -5,19 +5,21 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from models.card import ModelCard, card_of
 from models.errors import InvalidCard, ModelError
 from models.grades import GRADES
-from models.graph import CAM, INPUT, LOGITS, network_values, open_session, run_logits, takes_bytes
+from models.graph import CAM, INPUT, LOGITS, network_values, open_session, run_logits, session_options, takes_bytes
 from models.imaging import Pixels
 from models.pruning import logits_only
 from models.repository import Version
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ class Scores:
 class LoadedModel:
     """Grades batches of network inputs. `probabilities` and `explained` are each safe to call from one thread at a time."""
 
-    def __init__(self, session: ort.InferenceSession, card: ModelCard, version: Version, whole: bytes = b"") -> None:
+    def __init__(self, session: "ort.InferenceSession", card: ModelCard, version: Version, whole: bytes = b"") -> None:
         self.card = card
         self.version = version
         self.provider: str = session.get_providers()[0]
@@ -109,7 +111,7 @@ class LoadedModel:
         return result
 
 
-def create_session(model: bytes, wanted: str, threads: int) -> ort.InferenceSession:
+def create_session(model: bytes, wanted: str, threads: int) -> "ort.InferenceSession":
     """A session that gives the logits alone, on the wanted provider; `auto` takes CUDA where it works, else the CPU.
 
     Raises InvalidCard, ProviderUnavailable.
@@ -134,9 +136,8 @@ def create_session(model: bytes, wanted: str, threads: int) -> ort.InferenceSess
     return session
 
 
-def _options(threads: int) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+def _options(threads: int) -> "ort.SessionOptions":
+    options = session_options(threads)
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # a provider that fails to start is reported here, in words
     # Spinning threads steal the cores from decoding and from the other workers.
@@ -146,6 +147,8 @@ def _options(threads: int) -> ort.SessionOptions:
 
 def cuda_present() -> bool:
     """Whether this machine has an NVIDIA driver and this ONNX Runtime was built for it."""
+    import onnxruntime as ort
+
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         return False
     try:
@@ -162,4 +165,6 @@ def threads_for(workers: int, wanted: int) -> int:
 
 def _preload() -> None:
     """Load CUDA and cuDNN from the installed wheels; without this the loader looks in system folders alone."""
+    import onnxruntime as ort
+
     ort.preload_dlls()

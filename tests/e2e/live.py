@@ -117,6 +117,16 @@ class LiveService:
         root = psutil.Process(self.process.pid)
         return sum(process.memory_info().rss for process in [root, *root.children(recursive=True)])
 
+    def grading_processes(self) -> list[psutil.Process]:
+        """The workers, where there are several: forks of the supervisor's fork server."""
+        return [
+            worker
+            for server in psutil.Process(self.process.pid).children()
+            if _name(server) == "senka-fork"
+            for worker in server.children()
+            if _name(worker) == "senka-worker"
+        ]
+
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
@@ -131,6 +141,13 @@ class LiveService:
         for process in [root, *root.children(recursive=True)]:
             process.kill()
         self.process.wait(STOPS_WITHIN_S)
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:  # one that was killed just now
+        return ""
 
 
 def ask(

@@ -12,7 +12,6 @@ from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path
 
-import psutil
 import pytest
 
 from models.preprocess import PreprocessSpec
@@ -236,7 +235,7 @@ def test_two_workers_share_the_line_and_their_figures_are_summed(serve: Serve, h
 def test_a_worker_that_dies_is_replaced(serve: Serve, home: Path) -> None:
     with serve(home, workers=2) as service:
         wait_for(lambda: service.said.count("Application startup complete") == 2)
-        workers = [p for p in psutil.Process(service.process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+        workers = service.grading_processes()
         assert len(workers) == 2
         workers[0].kill()
         wait_for(lambda: service.said.count("Application startup complete") == 3)

@@ -18,7 +18,7 @@ CLIENTS = 16
 
 def connections_by_worker(service: LiveService) -> list[int]:
     """How many connections of clients each worker has."""
-    workers = [p for p in psutil.Process(service.process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+    workers = service.grading_processes()
     return [
         sum(one.status == psutil.CONN_ESTABLISHED and one.laddr.port == service.port for one in worker.net_connections("tcp"))
         for worker in workers

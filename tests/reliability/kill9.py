@@ -19,7 +19,6 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-import psutil
 from sqlalchemy import Engine, func, select, text
 
 from models.repository import ModelRepository
@@ -105,18 +104,11 @@ def kill_all(service: LiveService) -> None:
 
 def kill_one_worker(service: LiveService, chance: random.Random) -> bool:
     """One of several workers; False where there is none yet."""
-    workers = [p for p in psutil.Process(service.process.pid).children() if _is_worker(p)]
+    workers = service.grading_processes()
     if len(workers) < 2:
         return False
     chance.choice(workers).kill()
     return True
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    try:
-        return "spawn_main" in " ".join(process.cmdline())
-    except psutil.Error:  # one killed just now, that its parent has yet to notice
-        return False
 
 
 def run(home: Path, times: int, workers: int, database: str | None, clients: int, seed: int = 0) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Require = Literal["better", "not_worse"]
-"""What it takes to pass: shown to be better, or merely not shown to be worse."""
+"""What it takes to pass: shown to be better, on the golden set or on the recent images, or merely not shown to be worse."""
 
 
 class GateBounds(BaseModel):
@@ -35,6 +35,9 @@ class GateBounds(BaseModel):
     )
 
     max_accuracy_fall: Share = Field(0.01, description="share of the images")
+    max_golden_fall: Share = Field(
+        0.02, description="share of the golden images, where only the recent images show a gain; by the figures as they are"
+    )
     max_recall_fall: Share = Field(0.05, description="for each grade")
     far_recall_fall: Share = Field(0.3, description="a fall beyond this refuses already at `far_certainty`")
     far_certainty: float = Field(0.8, ge=0.5, lt=1, description="for a fall that is far over its bound")

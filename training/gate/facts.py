@@ -8,9 +8,9 @@ from training.gate.bounds import GateBounds, Require
 
 Outcome = Literal["better", "not_better", "refused"]
 Code = Literal[
-    "better", "first", "not_better",
+    "better", "better_lately", "first", "not_better",
     "grade_set", "leak", "not_finite", "too_few_images", "too_few_grades", "class_order",
-    "accuracy", "recall", "cost", "calibration", "far_errors", "coverage", "corrections", "latency", "parity", "cam",
+    "accuracy", "recall", "cost", "calibration", "far_errors", "coverage", "recent", "corrections", "latency", "parity", "cam",
 ]  # fmt: skip
 
 
@@ -114,6 +114,8 @@ class Verdict(_Facts):
     champion: Graded | None = None
     golden: Comparison | None = None
     """None where the two could not be compared at all."""
+    recent: Comparison | None = None
+    """On labelled images of today that neither model was trained on."""
     corrections: Comparison | None = None
     latency: Latency | None = None
     parity: float | None = None

@@ -20,6 +20,8 @@ def judge(
     bounds: GateBounds | None = None,
     *,
     require: Require = "better",
+    recent: Comparison | None = None,
+    tried: int = 1,
     corrections: Comparison | None = None,
     latency: Latency | None = None,
     parity: float | None = None,
@@ -32,8 +34,12 @@ def judge(
     """Refused where a bound is broken or something in `refusals` is; else better where the gain in accuracy is significant, by
     McNemar's test and by the paired bootstrap alike, or where there is no champion to be better than.
 
-    `golden` may be None only with `refusals`. On corrections the candidate must not do worse; that it does better there makes it
-    no better, since they are images on which the champion erred, and it may have trained on them.
+    `golden` may be None only with `refusals`. `recent` are images of today's fruit and light, drawn as they come and seen by
+    neither model: a golden set of other days cannot show what was learned of them. A gain there counts too, where the golden
+    set does not pay for it; the candidate was the best of `tried` on them, which is asked more of.
+
+    On corrections the candidate must not do worse; that it does better there makes it no better, since they are images on which
+    the champion erred, and it may have trained on them.
     """
     bounds = bounds or GateBounds()
     if golden is None and not refusals:
@@ -43,16 +49,17 @@ def judge(
     if golden:
         reasons += [Reason(code=code, text=text) for code, text in _refusals(golden, bounds)]
         said += _unjudged(golden, bounds)
+    if recent:
+        reasons += [Reason(code="recent", text=text) for text in _fell_surely(recent, "recent images")]
     if corrections:
-        reasons += [Reason(code="corrections", text=text) for text in _on_corrections(corrections)]
+        reasons += [Reason(code="corrections", text=text) for text in _fell_surely(corrections, "corrected images")]
     measured = (*_of_latency(latency, bounds), *_of_exactness(parity, cam_error, bounds))
     reasons += [Reason(code=code, text=text) for code, text in measured]
     outcome: Outcome = "refused"
     passed = False
     if golden and not reasons:
-        outcome, reason = _gain(golden, bounds)
-        reasons = [reason]
-        passed = outcome == "better" or (require == "not_worse" and not _fell(golden))
+        outcome, *reasons = _gains(golden, recent, bounds, tried)
+        passed = outcome == "better" or (require == "not_worse" and not _fell(golden) and not (recent and _fell(recent)))
     return Verdict(
         outcome=outcome,
         passed=passed,
@@ -62,6 +69,7 @@ def judge(
         candidate=candidate,
         champion=champion,
         golden=golden,
+        recent=recent,
         corrections=corrections,
         latency=latency,
         parity=parity,
@@ -70,28 +78,43 @@ def judge(
     )
 
 
-def _gain(golden: Comparison, bounds: GateBounds) -> tuple[Outcome, Reason]:
+def _gains(
+    golden: Comparison, recent: Comparison | None, bounds: GateBounds, tried: int
+) -> tuple[Outcome, Reason] | tuple[Outcome, Reason, Reason]:
+    """Whether it is better on either set, and why."""
+    outcome, reason = _gain(golden, 1 - bounds.certainty)
+    if outcome == "better" or recent is None:
+        return outcome, reason
+    outcome, lately = _gain(recent, (1 - bounds.certainty) / tried)
+    if outcome == "better" and _fell(golden, bounds.max_golden_fall):
+        text = f"{lately.text} But it falls by {words.points(golden.accuracy.worse or 0)} on {golden.data}"
+        lately = Reason(code="not_better", text=f"{text}; {words.points(bounds.max_golden_fall)} are allowed.")
+        return "not_better", lately, reason
+    return outcome, Reason(code="better_lately" if outcome == "better" else "not_better", text=lately.text), reason
+
+
+def _gain(golden: Comparison, alpha: float) -> tuple[Outcome, Reason]:
     """Whether the candidate, which broke no bound, is better. One-sided throughout: the question is whether it is better."""
     accuracy = golden.accuracy
     if golden.p_value is None or accuracy.champion is None or accuracy.worse is None or accuracy.high is None:
-        text = f"There is no champion; {words.percent(accuracy.candidate)} of {golden.images} images are right."
+        text = f"There is no champion; {words.percent(accuracy.candidate)} of {golden.images} images of {golden.data} are right."
         return "better", Reason(code="first", text=text)
-    alpha = 1 - bounds.certainty
     figures = (
-        f"accuracy {words.percent(accuracy.champion)} to {words.percent(accuracy.candidate)} on {golden.images} images; "
-        f"{golden.won} fruit won, {golden.lost} lost, which models of equal skill do with probability {golden.p_value:.2g}"
+        f"accuracy {words.percent(accuracy.champion)} to {words.percent(accuracy.candidate)} on {golden.images} images of "
+        f"{golden.data}; {golden.won} fruit won, {golden.lost} lost, which models of equal skill do with probability "
+        f"{golden.p_value:.2g}"
     )
     if golden.p_value <= alpha and accuracy.high < 0:
         return "better", Reason(
             code="better",
-            text=f"Better: {figures}; the gain is at least {words.points(-accuracy.high)} with {bounds.certainty:.0%} certainty.",
+            text=f"Better: {figures}; the gain is {words.points(-(accuracy.worse))}, at least {words.points(-accuracy.high)}.",
         )
     return "not_better", Reason(code="not_better", text=f"Not shown to be better: {figures}; {alpha:.2g} or less is asked for.")
 
 
-def _fell(golden: Comparison) -> bool:
-    """Whether accuracy fell by more than its bound, if only by the figures as they are."""
-    worse, bound = golden.accuracy.worse, golden.accuracy.bound
+def _fell(golden: Comparison, most: float | None = None) -> bool:
+    """Whether accuracy fell by more than its bound, or `most`, if only by the figures as they are."""
+    worse, bound = golden.accuracy.worse, golden.accuracy.bound if most is None else most
     return worse is not None and bound is not None and worse > bound
 
 
@@ -194,10 +217,10 @@ def _recall_broken(change: GradeChange, grades: int, bounds: GateBounds) -> bool
     return _exceeds(change, 1 - (1 - bounds.certainty) / grades)
 
 
-def _on_corrections(found: Comparison) -> Iterator[str]:
+def _fell_surely(found: Comparison, what: str) -> Iterator[str]:
     # A bound of 0 would hang on chance alone; that of the golden set's accuracy is meant.
     if found.accuracy.low is not None and found.accuracy.bound is not None and found.accuracy.low > found.accuracy.bound:
-        yield words.fall(f"On {found.images} corrected images accuracy", found.accuracy)
+        yield words.fall(f"On {found.images} {what} accuracy", found.accuracy)
 
 
 def _of_latency(latency: Latency | None, bounds: GateBounds) -> Iterator[Found]:

@@ -33,7 +33,11 @@ def write_gate_report(path: Path, verdict: Verdict, evidence: Evidence | None) -
     won, lost = (0, 0) if verdict.golden is None else (verdict.golden.won, verdict.golden.lost)
     page = _template().render(
         verdict=verdict,
-        tables=[(found, list(_rows(found))) for found in (verdict.golden, verdict.corrections) if found],
+        tables=[
+            (title, found, list(_rows(found)))
+            for title, found in (("Golden set", verdict.golden), ("Recent", verdict.recent), ("Corrections", verdict.corrections))
+            if found
+        ],
         pictures=(("What gets better", won, better), ("What gets worse", lost, worse)),
         attribution="" if evidence is None else evidence.data.attribution,
     )

@@ -73,6 +73,8 @@ def run_gate(
     golden: LabelledSet,
     corrections: LabelledSet | None = None,
     *,
+    recent: LabelledSet | None = None,
+    tried: int = 1,
     bounds: GateBounds | None = None,
     require: Require = "better",
     costs: CostModel | None = None,
@@ -80,7 +82,9 @@ def run_gate(
     latency_runs: int = RUNS,
     advance: Callable[[int], None] | None = None,
 ) -> tuple[Verdict, Evidence | None]:
-    """Compare two models as they would serve. `parity` is the figure of `training.export.parity` for the candidate's file;
+    """Compare two models as they would serve.
+
+    `recent` and `tried` are as in `judge`. `parity` is the figure of `training.export.parity` for the candidate's file;
     `advance` hears of each batch graded. The evidence is of the golden set, None where there is nothing to compare.
 
     Raises InvalidCard; DataError for no images, or for labels that the champion, or the first model, does not know.
@@ -91,20 +95,22 @@ def run_gate(
         judge,
         bounds=bounds,
         require=require,
+        tried=tried,
         notes=list(_flattered(champion, golden)),
         candidate=candidate.graded(),
         champion=None if champion is None else champion.graded(),
     )
-    sets = [golden] if corrections is None else [golden, corrections]
-    for labelled in sets:
+    named = {"golden": golden, "recent": recent, "corrections": corrections}
+    sets = {name: labelled for name, labelled in named.items() if labelled is not None}
+    for labelled in sets.values():
         require_answerable((champion or candidate).content, labelled)
     refusals = list(_leaks(card, golden))
     if champion and sorted(card.grades) != sorted(known := champion.card.grades):
         text = f"The candidate grades {' '.join(card.grades)}, the champion {' '.join(known)}; they must be the same."
         return decide(None, refusals=[*refusals, Reason(code="grade_set", text=text)]), None
     grades = _common_order(card.grades)
-    seen = []
-    for labelled in sets:
+    seen: dict[str, Evidence] = {}
+    for name, labelled in sets.items():
         both = Evidence(
             labelled,
             grades,
@@ -114,18 +120,19 @@ def run_gate(
         if broken := int((~np.isfinite(both.ours.logits)).any(axis=1).sum()):
             text = f"The candidate's answers to {broken} of {len(labelled)} images of {labelled.name} are not finite."
             return decide(None, refusals=[*refusals, Reason(code="not_finite", text=text)]), None
-        seen.append(both)
-    compared = [_compared(both, bounds, costs) for both in seen]
-    first = seen[0]
+        seen[name] = both
+    compared = {name: _compared(both, bounds, costs) for name, both in seen.items()}
+    first = seen["golden"]
     shown = first.ours.inputs[:CAM_IMAGES]
     explained = cam_error(candidate.content, shown)
     notes = list(_flattered(champion, golden))
     if explained is None and has_map(candidate.content):
         notes.append(f"{len(shown)} images are too few to check that the candidate's map adds up to its answers.")
     verdict = decide(
-        compared[0],
+        compared["golden"],
         notes=notes,
-        corrections=compared[1] if corrections else None,
+        recent=compared.get("recent"),
+        corrections=compared.get("corrections"),
         refusals=refusals,
         latency=latency(
             (candidate.content, first.ours.inputs),

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.explain.pictures import DIVERGING, FULL_LOGITS, SEQUENTIAL, encode, heat_map, overlay, scale_of
+from models.explain.pictures import FULL_LOGITS, diverging, encode, heat_map, overlay, scale_of, sequential
 from models.explain.placement import Placement
 from models.explain.result import WEAK_LOGITS, Explanation
 from models.preprocess import PreprocessSpec
@@ -22,29 +22,29 @@ def a_map(values: object, signed: bool = True, evidence: float | None = 2.0) -> 
 
 
 def test_the_signed_scale_is_white_in_the_middle_and_as_dark_on_either_side() -> None:
-    light = lightness(DIVERGING)
-    assert DIVERGING[127].min() > 240
+    light = lightness(diverging())
+    assert diverging()[127].min() > 240
     np.testing.assert_allclose(light, light[::-1], atol=2.5)
     assert (np.diff(light[:128]) > 0).all()
     assert light[0] < 50
-    assert DIVERGING[0, 2] > DIVERGING[0, 0] + 80  # blue below 0
-    assert DIVERGING[-1, 0] > DIVERGING[-1, 2] + 80  # red above
+    assert diverging()[0, 2] > diverging()[0, 0] + 80  # blue below 0
+    assert diverging()[-1, 0] > diverging()[-1, 2] + 80  # red above
 
 
 def test_the_other_scale_grows_lighter_all_the_way() -> None:
-    assert (np.diff(lightness(SEQUENTIAL)) > -0.5).all()
-    assert lightness(SEQUENTIAL)[-1] - lightness(SEQUENTIAL)[0] > 60
+    assert (np.diff(lightness(sequential())) > -0.5).all()
+    assert lightness(sequential())[-1] - lightness(sequential())[0] > 60
 
 
 def test_a_scale_is_symmetric_and_never_stretched_to_the_values() -> None:
     found = heat_map(a_map([[-1.0, 0.0, 4.0]]))
     width = found.shape[1] // 3
     blue, white, red = (found[5, width // 2 + i * width].astype(int) for i in range(3))
-    assert (white == DIVERGING[127]).all()
-    assert (red == DIVERGING[254]).all()
-    assert (blue == DIVERGING[127 - 32]).all()  # a quarter of the scale, not its end
+    assert (white == diverging()[127]).all()
+    assert (red == diverging()[254]).all()
+    assert (blue == diverging()[127 - 32]).all()  # a quarter of the scale, not its end
     low = heat_map(a_map([[3.0, 4.0]], signed=False))
-    assert (low[0, 0] == SEQUENTIAL[round(255 * 3 / 4)]).all()  # min-max would make it the darkest
+    assert (low[0, 0] == sequential()[round(255 * 3 / 4)]).all()  # min-max would make it the darkest
 
 
 def test_little_evidence_looks_like_little() -> None:
@@ -87,7 +87,7 @@ def test_an_overlay_covers_in_proportion(size: tuple[int, int], signed: bool) ->
     strong = placement.to_photograph(values)
     assert (moved[strong == 0] == 0).all()
     assert moved[strong == 2].min() > moved[(strong > 0) & (strong < 1)].max(initial=0)
-    assert (full[strong == 2] == (DIVERGING[254] if signed else SEQUENTIAL[255])).all()
+    assert (full[strong == 2] == (diverging()[254] if signed else sequential()[255])).all()
 
 
 def test_a_large_photograph_is_blended_in_strips_without_seams() -> None:
@@ -131,8 +131,8 @@ def test_maps_share_a_sheet_and_a_scale(shape: tuple[int, ...]) -> None:
     found = heat_map(Explanation(values, "maps", False))
     assert max(found.shape) <= 2100
     shown = {tuple(colour) for colour in np.unique(found.reshape(-1, 3), axis=0)}
-    assert tuple(SEQUENTIAL[255]) in shown
-    assert shape[0] == 1 or tuple(SEQUENTIAL[0]) in shown
+    assert tuple(sequential()[255]) in shown
+    assert shape[0] == 1 or tuple(sequential()[0]) in shown
 
 
 @pytest.mark.parametrize("shape", [(32, 3, 5, 5), (96, 3, 11, 11), (8, 1, 5, 5), (64, 32, 5, 5), (512, 512, 3, 3), (4, 70, 1, 1)])

@@ -51,6 +51,46 @@ def test_not_worse_does_not_mean_worse_without_proof(champion):
     assert (verdict.outcome, verdict.passed) == ("not_better", False)
 
 
+RECENT = truths(60)
+
+
+def lately(candidate, champion, recent_candidate, recent_champion, **more) -> Verdict:
+    quick = GateBounds(resamples=500)
+    recent = compare(recent_candidate, recent_champion, RECENT, GRADES, bounds=quick, data="recent")
+    return judge(compare(candidate, champion, TRUTH, GRADES, bounds=quick, data="golden"), quick, recent=recent, **more)
+
+
+def test_a_gain_on_recent_images_is_enough_where_the_golden_set_does_not_pay_for_it(champion):
+    good, bad = answers(0.95, RECENT, 2), answers(0.6, RECENT, 3)
+    verdict = lately(champion, champion, good, bad)
+    assert (verdict.outcome, verdict.passed) == ("better", True)
+    assert [reason.code for reason in verdict.reasons] == ["better_lately", "not_better"]
+    assert "of recent" in verdict.reasons[0].text
+    worse = champion.copy()
+    wrong = np.flatnonzero(champion.argmax(1) == TRUTH)[:25]  # 2.5 points: not certainly more than 1, and more than 2
+    worse[wrong] = np.roll(worse[wrong], 1, axis=1)
+    paid = lately(worse, champion, good, bad)
+    assert (paid.outcome, paid.passed) == ("not_better", False)
+    assert "2.5 points on golden; 2.0 points are allowed" in paid.reasons[0].text
+
+
+def test_the_best_of_several_must_show_more(champion):
+    """Eight won and two lost: enough for the only candidate, not for the best of three."""
+    truth_column = np.eye(K)[RECENT] * 0.9 + 0.1 / K
+    theirs, ours = truth_column.copy(), truth_column.copy()
+    theirs[:8], ours[8:10] = np.roll(theirs[:8], 1, axis=1), np.roll(ours[8:10], 1, axis=1)
+    assert lately(champion, champion, ours, theirs, tried=1).outcome == "not_better"  # 0.055
+    theirs[10] = np.roll(theirs[10], 1)
+    assert lately(champion, champion, ours, theirs, tried=1).outcome == "better"  # 9 to 2: 0.033
+    assert lately(champion, champion, ours, theirs, tried=2).outcome == "not_better"
+
+
+def test_a_sure_fall_on_recent_images_refuses(champion):
+    verdict = lately(champion, champion, answers(0.5, RECENT, 2), answers(0.95, RECENT, 3))
+    assert verdict.outcome == "refused"
+    assert codes(verdict) == ["recent"]
+
+
 def test_shuffled_labels(champion):
     verdict = judged(answers(0.95, np.random.default_rng(0).permutation(TRUTH), 2), champion)
     assert codes(verdict)[0] == "accuracy"
