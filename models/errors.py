@@ -126,6 +126,25 @@ class ModelNotFound(ModelError):
         super().__init__(f"Model {name!r} has no {wanted}. {known}{hint}.", name=name, wanted=wanted, valid=list(valid))
 
 
+class RetrainingNotFound(SenkaError):
+    code = "not_found"
+
+    def __init__(self, wanted: str, known: Sequence[str]) -> None:
+        listed = f"The latest: {', '.join(known)}" if known else "There is none yet; start one with `senka retrain --data SOURCE`"
+        super().__init__(f"There is no retraining {wanted!r}. {listed}.", wanted=wanted, valid=list(known))
+
+
+class RetrainingRunning(SenkaError):
+    code = "retraining_running"
+
+    def __init__(self, running: str) -> None:
+        super().__init__(
+            f"Retraining {running} is running, and two would be in each other's way. Wait until it is done, or cancel it: "
+            f"senka retrain --cancel {running}.",
+            running=running,
+        )
+
+
 class ModelFileMissing(ModelNotFound):
     def __init__(self, path: str) -> None:
         SenkaError.__init__(self, f"There is no file {path}. Give the path of an ONNX file written by `senka export`.", path=path)

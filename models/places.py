@@ -17,6 +17,7 @@ from models.errors import InvalidSetting, ModelFileMissing
 if TYPE_CHECKING:  # they load ONNX Runtime, which the process that only watches over the workers does without
     from models.gallery import Galleries
     from models.repository import ModelRepository, Version
+    from models.retrainings import Retrainings
 
 
 def _home(value: Any) -> Any:
@@ -93,6 +94,22 @@ class Places(BaseSettings):
         from models.repository import ModelRepository
 
         return ModelRepository(self.models, self.model_name)
+
+    @property
+    def retrainings(self) -> "Retrainings":
+        from models.retrainings import Retrainings
+
+        return Retrainings(self.home / "retrainings")
+
+    @property
+    def golden(self) -> Path:
+        """The golden set: a labelled batch that models are judged on and never trained on."""
+        return self.home / "golden"
+
+    @property
+    def kept_batches(self) -> Path:
+        """Labelled batches that models were trained on, each in a folder named by its hash."""
+        return self.home / "training-data"
 
     @property
     def galleries(self) -> "Galleries":

@@ -48,6 +48,7 @@ class TrainingConfig(BaseModel):
     ema_decay: float | None = Field(0.98, ge=0, lt=1, description="moving average of the weights; None: the last weights")
     patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better one, and return to that one")
     validation_fraction: float = Field(0.15, gt=0, lt=0.5, description="held out of training: calibration and curves")
+    group_by: Literal["fruit", "lot"] = Field("fruit", description="what stays on one side of the split: a fruit, or a lot too")
     amp: Literal["auto", "off", "bf16"] = Field("auto", description="half precision; auto: on GPUs, off on CPUs")
     channels_last: Literal["auto", "on", "off"] = Field("auto", description="memory order of the images; auto: on GPUs")
     augmentation: Augmentation = Augmentation()

@@ -16,6 +16,7 @@ from models.card import CARD_KEY, ModelCard, card_of
 from models.errors import ParityError, RunError
 from models.graph import CAM, EMBEDDING, INPUT, LOGITS, open_session, run_logits
 from training import checkpoints
+from training.recipe import Recipe
 from training.run import CHECKPOINT_FILE, Run
 
 PARITY_LIMIT: Final = 1e-4
@@ -47,7 +48,8 @@ def export(run: Run, out: Path, name: str = "cucumber") -> tuple[ModelCard, floa
         grades=run.facts.grades,
         preprocess=run.facts.config.preprocess,
         calibration=metrics.calibration,
-        data=(run.facts.data,),
+        data=run.facts.sources,
+        recipe=run.facts.config.recipe if isinstance(run.facts.config, Recipe) else "",
         checkpoint_sha256=digest,
         seed=run.facts.config.seed,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -22,8 +22,8 @@ from training.calibrate import fit_temperature
 from training.config import TrainingConfig
 from training.loop import Loop
 from training.run import Run, RunFacts
-from training.sources import LabelledSet
-from training.splits import hold_out
+from training.sources import LabelledSet, Sample
+from training.splits import hold_out, require_grades
 from training.start import Start, first_network
 from training.stopping import EarlyStopping
 
@@ -55,18 +55,20 @@ def fit(
     start: Start | None = None,
     pictures_every: int | None = None,
     save_every_s: float = SAVE_EVERY_S,
+    held_out: LabelledSet | None = None,
 ) -> Run:
     """Train and write the run folder `out`, from the weights of `start` where there is one.
 
-    TensorBoard gets pictures at the end, and after every `pictures_every` epochs. Raises RunError when `out` holds another run
-    (or, with `resume`, one of other settings, data or start) or when `start` does not fit, DataError for data that cannot be
-    trained on or a loss that is no longer finite.
+    With `held_out` all of `data` is trained on, and calibration, curves and figures are of that set; without, of a share of
+    `data`. TensorBoard gets pictures at the end, and after every `pictures_every` epochs. Raises RunError when `out` holds
+    another run (or, with `resume`, one of other settings, data or start) or when `start` does not fit, DataError for data that
+    cannot be trained on, a `held_out` that is not apart from it or a loss that is no longer finite.
     """
-    kept, held_out = hold_out(data, config.validation_fraction, config.seed if config.split_seed is None else config.split_seed)
+    kept, validated = _parts(config, data, held_out)
     require_trainable(data, kept, config.batch_size)
-    train, validation = (to_arrays(part, data.labels, config.preprocess) for part in (kept, held_out))
+    train, validation = (to_arrays(part, data.labels, config.preprocess) for part in (kept, validated))
     network, started = first_network(config, data.labels, start)
-    facts = RunFacts.describe(config, data, started)
+    facts = RunFacts.describe(config, data, started, held_out)
     loop = Loop(config, network, train, len(facts.grades), _device(device))
     run = Run.create(out, facts, resume)  # only now: what cannot be trained must not leave a folder behind
     stopping = EarlyStopping(config.patience)
@@ -96,16 +98,53 @@ def fit(
     run.finish(
         loop.weights(),
         logits,
-        [sample.name for sample in held_out],
+        [sample.name for sample in validated],
         validation.targets.numpy(),
         fit_temperature(logits, validation.targets.numpy()),
         validation.inputs.numpy(),
-        data.attribution,
+        (held_out or data).attribution,
         epochs=epoch,
         best_epoch=stopping.best_epoch or None,
-        groups=[sample.group for sample in held_out],
+        groups=[sample.group for sample in validated],
     )
     return run
+
+
+def _parts(config: TrainingConfig, data: LabelledSet, held_out: LabelledSet | None) -> tuple[list[Sample], list[Sample]]:
+    """What is trained on and what is held out, each by name: the order of a manifest's lines decides nothing."""
+    if held_out is None:
+        seed = config.seed if config.split_seed is None else config.split_seed
+        return hold_out(data, config.validation_fraction, seed, by=config.group_by)
+    require_grades(data)
+    _require_apart(data, held_out)
+    kept, validated = (sorted(part.samples, key=lambda sample: sample.name) for part in (data, held_out))
+    return kept, validated
+
+
+def _require_apart(data: LabelledSet, held_out: LabelledSet) -> None:
+    """Raise DataError unless `held_out` can judge what `data` teaches: its grades, no fruit and no photograph of it."""
+    if len(held_out) < 2:
+        raise DataError(f"{held_out.name} holds {len(held_out)} images; hold out two or more, best some of every grade.")
+    if unknown := sorted(set(held_out.labels).difference(data.labels)):
+        raise DataError(
+            f"{held_out.name} shows {' '.join(unknown)}, which {data.name} does not: nothing teaches it. Add images of it to the "
+            "training set, or leave it out.",
+            unknown=unknown,
+        )
+    # Two sources may both call a photograph 0001.jpg: an own name says nothing about the fruit, a declared group does.
+    groups = sorted(set(data.declared_groups().values()) & {sample.group for sample in held_out.samples})
+    groups += sorted(set(held_out.declared_groups().values()) & {sample.group for sample in data.samples} - set(groups))
+    contents = {sample.digest() for sample in data.samples}
+    twice = sorted(sample.name for sample in held_out.samples if sample.digest() in contents)
+    if groups or twice:
+        what = (
+            f"{len(groups)} fruit ({', '.join(groups[:3])})" if groups else f"{len(twice)} photographs ({', '.join(twice[:3])})"
+        )
+        raise DataError(
+            f"{data.name} and {held_out.name} share {what}: their figures would be too good. Keep all of a fruit on one side.",
+            groups=groups,
+            photographs=twice,
+        )
 
 
 def _restore(loop: Loop, stopping: EarlyStopping, path: Path) -> int:

@@ -55,18 +55,46 @@ class RunFacts(BaseModel):
 
     config: TrainingConfig | Recipe
     data: TrainingData
+    parts: tuple[TrainingData, ...] = ()
+    """The sources that the data were merged from; empty where they are one source."""
+    held_out: TrainingData | None = None
+    """What took the place of a held-out share of the data, where that was given."""
     grades: tuple[str, ...]
     start: StartFacts | None = None
 
     @classmethod
-    def describe(cls, config: TrainingConfig | Recipe, data: LabelledSet, start: StartFacts | None = None) -> Self:
-        about = TrainingData(name=data.name, sha256=data.sha256, images=len(data), counts=data.counts())
-        return cls(config=config, data=about, grades=data.labels, start=start)
+    def describe(
+        cls,
+        config: TrainingConfig | Recipe,
+        data: LabelledSet,
+        start: StartFacts | None = None,
+        held_out: LabelledSet | None = None,
+    ) -> Self:
+        return cls(
+            config=config,
+            data=data.described(),
+            parts=data.parts,
+            held_out=held_out.described() if held_out else None,
+            grades=data.labels,
+            start=start,
+        )
+
+    @property
+    def sources(self) -> tuple[TrainingData, ...]:
+        """Every source that the run is trained on: what the model's card lists."""
+        return self.parts or (self.data,)
 
     def deciding(self) -> dict[str, object]:
         """What decides the weights: the settings, the data and the start, whatever those two are called."""
         start = f"{self.start.kind} {self.start.sha256[:12]}" if self.start else "afresh"
-        return {**self.config.model_dump(), "data": self.data.sha256, "grades": self.grades, "start": start}
+        held_out = self.held_out.sha256 if self.held_out else "a share of the data"
+        return {
+            **self.config.model_dump(),
+            "data": self.data.sha256,
+            "held_out": held_out,
+            "grades": self.grades,
+            "start": start,
+        }
 
 
 class RunMetrics(BaseModel):
@@ -160,7 +188,7 @@ class Run:
             truth,
             self.facts.grades,
             model=str(self.folder),
-            data=self.facts.data.name,
+            data=(self.facts.held_out or self.facts.data).name,
             uncalibrated=uncalibrated,
             groups=groups,
         )

@@ -44,7 +44,7 @@ class Start:
     grades: tuple[str, ...] = ()
     state: Mapping[str, Tensor] | None = None
     data: tuple[str, ...] = ()
-    """sha256 of the sets that weights of ours were trained on."""
+    """sha256 of every set that weights of ours were trained on: of each source, and of all as one where that is known."""
 
 
 def find_start(wanted: str) -> Start:
@@ -63,7 +63,8 @@ def find_start(wanted: str) -> Start:
         run = Run.open(path)
         state, digest = checkpoints.load(path / CHECKPOINT_FILE)
         facts = run.facts
-        return Start("run", str(path), digest, path, facts.config.architecture, facts.grades, state, (facts.data.sha256,))
+        seen = tuple(dict.fromkeys(data.sha256 for data in (facts.data, *facts.parts)))
+        return Start("run", str(path), digest, path, facts.config.architecture, facts.grades, state, seen)
     if path.is_file():
         return Start("file", str(path), sha256(path.read_bytes()).hexdigest(), path)
     raise RunError(
@@ -73,12 +74,17 @@ def find_start(wanted: str) -> Start:
 
 
 def require_unseen(start: Start, data: LabelledSet) -> None:
-    """Raise DataError where `start` was trained on this very set: folds of it would be graded by a network that knows them.
+    """Raise DataError where `start` was trained on this very set, or on a source of it: its folds would be graded by a network
+    that knows them.
 
     Whether it saw a part of it cannot be told from a hash; that is said in the log.
     """
-    if data.sha256 in start.data:
-        raise DataError(f"{start.name} was trained on {data.name}, so that no fold of it is unseen. Start from other weights.")
+    for part in (data.described(), *data.parts) if start.data else ():
+        if part.sha256 in start.data:
+            raise DataError(
+                f"{start.name} was trained on {part.name}, so that no fold of it is unseen. Start from other weights.",
+                data=part.name,
+            )
     if start.data:
         log.info("figures are honest only if %s was not trained on photographs of %s", start.name, data.name)
 

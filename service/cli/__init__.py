@@ -21,6 +21,7 @@ _MODULES: Final = {
     "users": "service.cli.users",
     "keys": "service.cli.keys",
     "corrections": "service.cli.corrections",
+    "regrade": "service.cli.regrade",
     "backup": "service.cli.backup",
     "restore": "service.cli.backup",
     "doctor": "service.cli.doctor",
@@ -30,8 +31,10 @@ _MODULES: Final = {
     "crossval": "training.cli.crossval",
     "evaluate": "training.cli.evaluate",
     "gate": "training.cli.gate",
+    "retrain": "training.cli.retrain",
     "export": "training.cli.train",
     "intake": "training.cli.intake",
+    "golden": "training.cli.golden",
     "summary": "training.cli.summary",
     "gallery": "training.cli.gallery",
 }

@@ -27,7 +27,7 @@ def with_records(command: Any) -> Any:
 
     @wraps(inner)
     def exporting_first(**given: Any) -> Any:
-        data = given["data"]
+        data = given["data"] or _of_a_resumed(given.get("resume"))
         asked = [source for source in _listed(data) if source.startswith(PREFIX)]
         if not asked:
             return inner(**given)
@@ -68,6 +68,16 @@ def _span(source: str) -> tuple[str | None, str | None]:
     if span and not dots:
         raise typer.BadParameter(f"{source!r} is no span of time; write {PREFIX} or {PREFIX}2026-11-01..2026-11-24, open or not.")
     return since or None, until or None
+
+
+def _of_a_resumed(retraining_id: str | None) -> list[str]:
+    """The sources of a retraining that goes on before it has read them."""
+    if retraining_id is None:
+        return []
+    from models.places import Places
+
+    retrainings = Places.load().retrainings
+    return [] if retrainings.has_taken_in(retraining_id) else list(retrainings.request(retraining_id).data)
 
 
 def _listed(data: str | Sequence[str] | None) -> list[str]:

@@ -1,5 +1,7 @@
 """Export: what ONNX Runtime computes is what PyTorch computed, and the card says how to use it."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -7,7 +9,7 @@ import torch
 
 from models.architectures import default_spec
 from models.card import read_card
-from models.errors import ParityError, RunError
+from models.errors import DataError, ParityError, RunError
 from models.graph import open_session, run_logits
 from tests.training.small import SPEC, bars, config
 from training import export as export_module
@@ -15,6 +17,8 @@ from training.config import default_config
 from training.export import PARITY_LIMIT, export, load_network
 from training.fit import fit
 from training.run import CHECKPOINT_FILE, Run
+from training.sources import LabelledSet
+from training.start import find_start, require_unseen
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,23 @@ def test_the_card_tells_how_the_model_was_made(run, model):
     assert card.checkpoint_sha256 == run.metrics().checkpoint_sha256
     assert card.calibration == run.metrics().calibration
     assert card.calibration.images == 9
+    assert card.recipe == ""
+
+
+def test_the_card_lists_every_source(tmp_path):
+    sets = [bars(30), replace(bars(30, seed=1), name="others")]
+    run = fit(config(epochs=1), LabelledSet.merged(sets), tmp_path / "run")
+    card, _ = export(run, tmp_path / "m.onnx")
+    assert [(part.name, part.sha256, part.images) for part in card.data] == [(s.name, s.sha256, 30) for s in sets]
+    assert read_card(tmp_path / "m.onnx").data == card.data
+    start = find_start(str(run.folder))
+    assert set(start.data) == {run.facts.data.sha256, *(s.sha256 for s in sets)}
+    with pytest.raises(DataError, match="trained on others, so that no fold"):
+        require_unseen(start, LabelledSet.merged([bars(30, seed=2), sets[1]]))
+    renamed = (bars().described().model_copy(update={"name": "kept"}),)
+    again = fit(config(epochs=1), replace(bars(), parts=renamed), tmp_path / "again")
+    assert again.facts.sources == renamed
+    fit(config(epochs=1), bars(), tmp_path / "again", resume=True)  # what they are called decides nothing
 
 
 def test_a_difference_fails_the_export_and_leaves_nothing(run, tmp_path, monkeypatch):

@@ -53,6 +53,7 @@ def test_what_a_recipe_does_not_know_is_named():
 
 def test_a_run_becomes_a_small_graph_that_answers_alike(run, tmp_path):
     card, difference = export(Run.open(run.folder), tmp_path / "m.onnx")
+    assert card.recipe == run.facts.config.recipe
     assert difference <= 1e-4
     assert (card.architecture, card.grades) == ("rbf", fruit().labels)
     content = (tmp_path / "m.onnx").read_bytes()

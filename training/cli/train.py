@@ -37,6 +37,7 @@ def train(
     from_: option.From = None,
     freeze: option.Freeze = None,
     layer_decay: option.LayerDecay = None,
+    group_by: option.GroupBy = None,
     epochs: option.Epochs = None,
     batch_size: option.BatchSize = None,
     accumulate: option.Accumulate = None,
@@ -65,7 +66,6 @@ def train(
     from models.preprocess import PreprocessSpec
     from training.config import default_config
     from training.seeds import fit_seeds
-    from training.sources import load_all
     from training.start import find_start
 
     shape: dict[str, int] = {}
@@ -74,7 +74,7 @@ def train(
     if recipe:
         require_its_own(context)
         with said():
-            train_recipe(recipe, changes or [], shape, seed, load_all(data, part_of(split)), out, resume, as_json)
+            train_recipe(recipe, changes or [], shape, seed, _unseen(data, split), out, resume, as_json)
         return
     if changes:
         raise typer.BadParameter("--set goes with --recipe; an architecture's settings have options of their own.")
@@ -93,6 +93,7 @@ def train(
         "seed": seed,
         "freeze": tuple(freeze) if freeze else None,
         "layer_decay": layer_decay,
+        "group_by": group_by,
         "epochs": epochs,
         "batch_size": batch_size,
         "accumulate": accumulate,
@@ -116,7 +117,7 @@ def train(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     start = find_start(from_) if from_ else None
-    labelled = load_all(data, part_of(split))
+    labelled = _unseen(data, split)
 
     def one(settings: "TrainingConfig", folder: Path) -> "Run":
         return _train(settings, labelled, folder, resume, start, pictures_every)
@@ -126,6 +127,16 @@ def train(
             _show_run(one(config, out), arch, len(labelled), as_json)
         else:
             _show_seeds(fit_seeds(config, seeds, out, resume, one), as_json)
+
+
+def _unseen(data: list[str], split: str) -> "LabelledSet":
+    """The sources as one set. Raises DataError where it holds photographs of the golden set."""
+    from training.golden import Golden
+    from training.sources import load_all
+
+    labelled = load_all(data, part_of(split))
+    Golden().require_unseen(labelled)
+    return labelled
 
 
 def _train(

@@ -52,6 +52,7 @@ Freeze = Annotated[
 ]
 LayerDecay = Annotated[float | None, _set("Each layer learns at this times the rate of the next, such as 0.7.", _NETWORK)]
 
+GroupBy = Annotated[str | None, _set("Hold out whole fruit, or whole lots.", _LEARNING, "fruit|lot")]
 Epochs = Annotated[int | None, _set("Passes over the images.", _LEARNING, "N", min=1)]
 BatchSize = Annotated[int | None, _set("Images in a batch.", _LEARNING, "N", min=2)]
 Accumulate = Annotated[int | None, _set("Batches a step: large batches in little memory.", _LEARNING, "N", min=1)]

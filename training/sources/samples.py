@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
+from models.card import TrainingData
 from models.errors import DataError, ImageError
 from models.grades import GRADES
-from models.imaging import Pixels, decode_whole
+from models.imaging import Pixels, decode_whole, encode_png, read_header
 from models.preprocess import PreprocessSpec
 
 Split = Literal["train", "test", "all"]
@@ -65,6 +66,17 @@ class Sample:
         except ImageError as error:
             raise self._unreadable(error) from error
 
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright photograph in pixels, by its header. Raises DataError naming the unreadable file."""
+        if self.pixels is not None:
+            return self.pixels.shape[1], self.pixels.shape[0]
+        data = self._bytes()
+        try:
+            header = read_header(data)
+        except ImageError as error:
+            raise self._unreadable(error) from error
+        return header.width, header.height
+
     def digest(self) -> str:
         """sha256 of the content, hexadecimal: the file's bytes, or shape and pixels with those of every further view."""
         if self.pixels is None:
@@ -74,6 +86,20 @@ class Sample:
             content.update(f"{name}{pixels.shape}".encode())  # the shape too: 2 x 8 and 4 x 4 pixels may have the same bytes
             content.update(pixels.tobytes())
         return content.hexdigest()
+
+    def pixel_digest(self) -> str:
+        """sha256 of the decoded photograph, hexadecimal: the same for an array, a PNG of it and any other lossless file.
+
+        Raises DataError naming the file that cannot be read.
+        """
+        pixels = self.whole()
+        content = hashlib.sha256(str(pixels.shape).encode())  # the shape too: 2 x 8 and 4 x 4 pixels may have the same bytes
+        content.update(pixels.tobytes())
+        return content.hexdigest()
+
+    def encoded(self) -> bytes:
+        """The encoded photograph: the file byte for byte, pixels as PNG. Raises DataError naming a file that cannot be read."""
+        return self._bytes() if self.pixels is None else encode_png(self.pixels)
 
     def _bytes(self) -> bytes:
         if self.path is None:
@@ -95,6 +121,8 @@ class LabelledSet:
     samples: tuple[Sample, ...]
     attribution: str = ""
     """Whom to name wherever an image of the set is shown; empty where nobody asks for it."""
+    parts: tuple[TrainingData, ...] = ()
+    """The sources that it was merged from; empty for a set of one source. Whoever leaves samples out replaces them too."""
 
     def __post_init__(self) -> None:
         names = Counter(sample.name for sample in self.samples)
@@ -124,13 +152,26 @@ class LabelledSet:
             content.update(json.dumps(entry).encode() + b"\n")  # JSON: no two lists of names can be written alike
         return content.hexdigest()
 
+    def about(self) -> tuple[TrainingData, ...]:
+        """What a model's card says of the set: an entry for each of its `parts`, or one of the set itself."""
+        return self.parts or (self.described(),)
+
+    def described(self) -> TrainingData:
+        """The set as a whole, whatever it was merged from."""
+        return TrainingData(name=self.name, sha256=self.sha256, images=len(self), counts=self.counts())
+
+    def declared_groups(self) -> dict[str, str]:
+        """Sample's name -> group, of the samples whose group is more than their own name: a source declared it."""
+        sizes = Counter(sample.group for sample in self.samples)
+        return {s.name: s.group for s in self.samples if s.group != s.name or sizes[s.group] > 1}
+
     @classmethod
     def merged(cls, sets: Iterable[Self]) -> Self:
         """Several sets as one; a single set is returned as it is.
 
         Names get their source's name in front. A group that a source declared keeps its own name, so that the same fruit in two
         sources stays together; where two sources count their fruit alike, that only makes groups coarser, never leaks.
-        Raises DataError for no set at all, and for cucumbers among other things.
+        Each source stands in `parts`. Raises DataError for no set at all, and for cucumbers among other things.
         """
         listed = list(sets)
         if not listed:
@@ -151,7 +192,8 @@ class LabelledSet:
                 name = f"{prefix}/{sample.name}"
                 samples.append(replace(sample, name=name, group=name if sample.group == sample.name else sample.group))
         names = "+".join(source.name for source in listed)
-        return cls(names, tuple(samples), "; ".join(sorted({source.attribution for source in listed} - {""})))
+        attribution = "; ".join(sorted({source.attribution for source in listed} - {""}))
+        return cls(names, tuple(samples), attribution, tuple(part for source in listed for part in source.about()))
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -67,8 +67,9 @@ def test_a_gain_on_recent_images_is_enough_where_the_golden_set_does_not_pay_for
     assert [reason.code for reason in verdict.reasons] == ["better_lately", "not_better"]
     assert "of recent" in verdict.reasons[0].text
     worse = champion.copy()
-    wrong = np.flatnonzero(champion.argmax(1) == TRUTH)[:25]  # 2.5 points: not certainly more than 1, and more than 2
-    worse[wrong] = np.roll(worse[wrong], 1, axis=1)
+    right, wrong = np.flatnonzero(champion.argmax(1) == TRUTH), np.flatnonzero(champion.argmax(1) != TRUTH)
+    worse[right[:65]] = np.roll(worse[right[:65]], 1, axis=1)
+    worse[wrong[:40]] = np.eye(K)[TRUTH[wrong[:40]]]  # 2.5 points less in all: more than 2, and not certainly more than 1
     paid = lately(worse, champion, good, bad)
     assert (paid.outcome, paid.passed) == ("not_better", False)
     assert "2.5 points on golden; 2.0 points are allowed" in paid.reasons[0].text

@@ -19,6 +19,17 @@ class TestSample:
             with pytest.raises(ValueError, match="either pixels or a path"):
                 Sample("a", "L", **arguments)  # type: ignore[arg-type]
 
+    def test_the_pixel_digest_is_that_of_the_picture_and_not_of_its_file(self, tmp_path: Path) -> None:
+        filed = Sample("a", "L", path=write_png(tmp_path / "a.png"))
+        assert filed.pixel_digest() == sample().pixel_digest() != sample(seed=1).pixel_digest()
+        assert filed.digest() != sample().digest()
+        wide = Sample("a", "L", np.zeros((2, 8, 3), np.uint8))
+        assert wide.pixel_digest() != Sample("a", "L", np.zeros((4, 4, 3), np.uint8)).pixel_digest()
+        (tmp_path / "again.png").write_bytes(sample().encoded())
+        assert Sample("b", "L", path=tmp_path / "again.png").pixel_digest() == sample().pixel_digest()
+        assert filed.size() == sample().size() == filed.whole().shape[1::-1]
+        assert filed.encoded() == (tmp_path / "a.png").read_bytes()
+
     def test_its_own_group_by_default(self) -> None:
         assert sample("a").group == "a"
         assert sample("a", group="fruit 3").group == "fruit 3"
@@ -93,6 +104,16 @@ class TestMerged:
             ("other/a", "other/a"),
         ]
         assert merged.name == "batch+batch+other"
+
+    def test_every_source_stands_in_its_parts(self) -> None:
+        first, second = LabelledSet("a", (sample("x"),)), LabelledSet("b", (sample("x"), sample("y", "M")))
+        merged = LabelledSet.merged([LabelledSet.merged([first, second]), LabelledSet("c", (sample("z"),))])
+        assert [(part.name, part.images) for part in merged.about()] == [("a", 1), ("b", 2), ("c", 1)]
+        assert merged.about()[1].sha256 == second.sha256
+        assert merged.about()[1].counts == {"L": 1, "M": 1}
+        assert first.parts == ()
+        assert first.about() == (first.described(),)
+        assert merged.described().images == 4
 
     def test_nothing(self) -> None:
         with pytest.raises(DataError, match="at least one"):
