@@ -7,6 +7,10 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 PIP := $(BIN)/python -m pip
 RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+# As many processes as cores, four at most: each of them loads torch, and each takes one file of tests after another. A later
+# option wins: `make test ARGS="-n0 tests/x.py"` runs one file without them. Compiled modules are kept, whatever the machine
+# says: the tests start hundreds of services, and each would compile all of the project again.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-all check lock clean
 .NOTPARALLEL:  # under `make -j` too, one goal after another: all of them share .venv
@@ -20,10 +24,10 @@ demo: $(STAMP)  ## a simulated sorting line against a real service; ARGS=--once 
 	$(BIN)/senka demo $(ARGS)
 
 test: $(STAMP)  ## everything but the tests marked slow
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-all: $(STAMP)  ## the slow tests too
-	$(BIN)/pytest -m '' $(ARGS)
+	$(PYTEST) -m '' $(ARGS)
 
 check: $(STAMP)  ## ruff, mypy strict, import rules
 	$(BIN)/ruff check .

@@ -38,6 +38,8 @@ from service.api import (
     lots,
     models,
     profiles,
+    retrainings,
+    review,
     users,
 )
 from service.api.context import Context
@@ -124,7 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(PlainStartupErrors)
     for resource in (grade, gradings, export, explain, gallery, events, models, inference_protocol, health, login, users, keys):
         app.include_router(resource.router)
-    for resource in (batches, corrections, lots, lines, growers, cameras, alarms_api, profiles, audit):
+    for resource in (batches, retrainings, review, corrections, lots, lines, growers, cameras, alarms_api, profiles, audit):
         app.include_router(resource.router)
     mount(app)
     return app

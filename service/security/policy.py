@@ -85,6 +85,7 @@ POLICY: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/v1/gradings"): LOOK,
     ("GET", "/v1/gradings/{grading_id}"): LOOK,
     ("GET", "/v1/gradings/{grading_id}/image"): LOOK,
+    ("GET", "/v1/review"): LOOK,
     ("GET", "/v1/stats"): LOOK,
     ("GET", "/v1/events"): LOOK,
     ("GET", "/v1/models"): LOOK,
@@ -109,6 +110,11 @@ POLICY: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/v1/batches"): LOOK,
     ("GET", "/v1/batches/{batch_id}"): LOOK,
     ("POST", "/v1/batches"): OPERATE,
+    ("GET", "/v1/retrainings"): LOOK,
+    ("GET", "/v1/retrainings/{retraining_id}"): LOOK,
+    ("GET", "/v1/retrainings/{retraining_id}/intake"): LOOK,
+    ("GET", "/v1/retrainings/{retraining_id}/gate"): LOOK,
+    ("GET", "/v1/retrainings/{retraining_id}/log"): LOOK,
     ("GET", "/v1/export"): OPERATE,
     **{
         (method, f"/v1/{places}{one}"): access
@@ -124,6 +130,9 @@ POLICY: Final[Mapping[tuple[str, str], Access]] = {
     # who grades, people and keys
     ("POST", "/v1/models/{version}/promote"): ADMINISTER,
     ("POST", "/v1/models/rollback"): ADMINISTER,
+    ("POST", "/v1/retrainings"): ADMINISTER,
+    ("POST", "/v1/retrainings/{retraining_id}/cancel"): ADMINISTER,
+    ("POST", "/v1/retrainings/{retraining_id}/resume"): ADMINISTER,
     ("GET", "/v1/audit"): ADMINISTER,
     ("GET", "/v1/users"): ADMINISTER,
     ("GET", "/v1/users/{name}"): ADMINISTER,

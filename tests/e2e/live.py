@@ -29,10 +29,10 @@ class Answer:
         return json.loads(self.body)
 
 
-def senka(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def senka(home: Path, *arguments: str, within_s: float = 60) -> subprocess.CompletedProcess[str]:
     """One command, to its end."""
     command = [sys.executable, "-m", "service.cli", *arguments]
-    return subprocess.run(command, env=environment(home), cwd=home.parent, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment(home), cwd=home.parent, capture_output=True, text=True, timeout=within_s)
 
 
 def environment(home: Path, **settings: object) -> dict[str, str]:

@@ -15,6 +15,8 @@ from tests.e2e.live import Answer, LiveService
 from tests.service.explain.published import exported, repository_of
 from tests.service.pictures import picture
 
+pytestmark = pytest.mark.alone  # whoever explains gives way to all others, and would wait for the tests of other processes
+
 CLIENTS = 8
 QUESTIONS: list[tuple[str, dict[str, str], int | None]] = [
     ("method=cam", {}, 1),

@@ -16,6 +16,8 @@ from tests.service.explain.published import exported, repository_of
 from training.synth import render
 from training.synth.batch import synthesize
 
+pytestmark = pytest.mark.alone  # whoever explains gives way to all others, and would wait for the tests of other processes
+
 PHOTOGRAPHS = 4
 LONG_MS = 45_000
 """The first explanation waits for torch to be loaded, on a machine that may be busy."""

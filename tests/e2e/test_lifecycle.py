@@ -25,12 +25,12 @@ PICTURES = [picture(number) for number in range(40)]
 
 
 class Line:
-    """Clients that post without a pause until they are stopped or refused; `answers` by the time they were asked."""
+    """Clients that post, by default without a pause, until they are stopped or refused; `answers` by when they were asked."""
 
-    def __init__(self, service: LiveService, clients: int) -> None:
+    def __init__(self, service: LiveService, clients: int, pause_s: float = 0.0) -> None:
         self.answers: list[tuple[float, Answer]] = []
         self.broken: list[tuple[float, str]] = []
-        self._service = service
+        self._service, self._pause_s = service, pause_s
         self._stopped = threading.Event()
         self._threads = [threading.Thread(target=self._post, args=(number,)) for number in range(clients)]
 
@@ -53,7 +53,7 @@ class Line:
         connection = self._service.connection()
         asked = time.monotonic()
         try:
-            while not self._stopped.is_set():
+            while not self._stopped.wait(self._pause_s):
                 asked = time.monotonic()
                 number += 1
                 self.answers.append((asked, ask(connection, "POST", f"/v1/grade?line={number}", PICTURES[number % 40])))

@@ -1,6 +1,5 @@
 """The model repository among many writers, and after one that was killed."""
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -12,11 +11,8 @@ import pytest
 
 from models.errors import ModelNotFound
 from models.repository import CHAMPION, ModelRepository
+from tests.forking import Start, start  # noqa: F401 - a fixture
 from tests.models.repositories import aliases
-
-# Children fork from a server process that has imported this module: clean, and in milliseconds.
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload([__name__])
 
 
 def publish_until_killed(root: Path, model: Path, fsyncs: int) -> None:
@@ -36,10 +32,15 @@ def publish_until_killed(root: Path, model: Path, fsyncs: int) -> None:
 
 class TestKilledWriters:
     @pytest.mark.parametrize("fsyncs", range(1, 9))
-    def test_the_old_state_or_the_new(self, repository: ModelRepository, files: list[Path], fsyncs: int) -> None:
+    def test_the_old_state_or_the_new(
+        self,
+        repository: ModelRepository,
+        files: list[Path],
+        start: Start,  # noqa: F811
+        fsyncs: int,
+    ) -> None:
         repository.publish(files[0], promote=True)
-        child = processes.Process(target=publish_until_killed, args=(repository.root, files[1], fsyncs))
-        child.start()
+        child = start(publish_until_killed, repository.root, files[1], fsyncs)
         child.join(60)
         assert child.exitcode == -signal.SIGKILL
         champion = repository.get(CHAMPION)
@@ -53,11 +54,15 @@ class TestKilledWriters:
         assert aliases(repository) == (2, 3)
         assert not list(repository.folder.rglob(".incoming*"))
 
-    def test_a_whole_publish_ends_before_the_next_fsync(self, repository: ModelRepository, files: list[Path]) -> None:
+    def test_a_whole_publish_ends_before_the_next_fsync(
+        self,
+        repository: ModelRepository,
+        files: list[Path],
+        start: Start,  # noqa: F811
+    ) -> None:
         # The range above covers every step: with one more, the writer is through.
         repository.publish(files[0], promote=True)
-        child = processes.Process(target=publish_until_killed, args=(repository.root, files[1], 9))
-        child.start()
+        child = start(publish_until_killed, repository.root, files[1], 9)
         child.join(60)
         assert child.exitcode == 0
 
@@ -96,7 +101,12 @@ def work(root: Path, files: list[Path], seed: int) -> None:
 
 
 class TestManyAtOnce:
-    def test_six_writers_and_a_reader(self, repository: ModelRepository, files: list[Path]) -> None:
+    def test_six_writers_and_a_reader(
+        self,
+        repository: ModelRepository,
+        files: list[Path],
+        start: Start,  # noqa: F811
+    ) -> None:
         done, seen, broken = threading.Event(), set[int](), list[BaseException]()
 
         def read() -> None:
@@ -117,9 +127,7 @@ class TestManyAtOnce:
 
         reader = threading.Thread(target=read)
         reader.start()
-        writers = [processes.Process(target=work, args=(repository.root, files, seed)) for seed in range(6)]
-        for writer in writers:
-            writer.start()
+        writers = [start(work, repository.root, files, seed) for seed in range(6)]
         for writer in writers:
             writer.join(100)
         done.set()

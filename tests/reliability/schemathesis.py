@@ -35,6 +35,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from models.repository import ModelRepository
+from service import retrainings
 from service.app import create_app
 from service.protocol import BoundedHttpProtocol, Bounds
 from service.security.principal import Role
@@ -176,6 +177,7 @@ class World:
         corrected = self._ask("POST", "/v1/corrections", headers, json={"grading_id": ids[0], "grade": "L", "note": "bent"})
         batch = self._ask("POST", "/v1/batches?name=first", headers, data=self.batch)
         key = self._ask("POST", "/v1/keys", headers, json={"name": THERE})
+        retraining = self._ask("POST", "/v1/retrainings", headers, json={"batches": [batch.json()["id"]]})
         self._context.alarms.raise_("disk_low", "a sweep")
         self._context.alarms.flush()
         alarms = self._ask("GET", "/v1/alarms", headers).json()["alarms"]
@@ -186,6 +188,7 @@ class World:
             "batch_id": batch.json()["id"],
             "alarm_id": alarms[0]["id"],
             "prefix": key.json()["prefix"],
+            "retraining_id": retraining.json()["id"],
             "version": "1",
             "number": "1",
             "path": "gallery.json",
@@ -269,6 +272,11 @@ def sweep(
         explain_workers=explain_workers,
     )
     logging.getLogger("uvicorn.error").addHandler(tracebacks)
+    # the routes are swept, not the training
+    trained_by, retrainings.command = (
+        retrainings.command,
+        lambda *_: [sys.executable, "-c", ""],
+    )
     try:
         with serving(chosen) as (app, url):
             world = World(app, url, folder, caller)
@@ -280,6 +288,7 @@ def sweep(
                     world.mend()
                     _ask_all(operation, world, report, tracebacks, examples, first_seed)
     finally:
+        retrainings.command = trained_by
         logging.getLogger("uvicorn.error").removeHandler(tracebacks)
     return report
 

@@ -24,15 +24,18 @@ def intake(
     decisions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A filled-in decisions.csv: write the corrected batch into --out.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="New folder of the corrected batch.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder of the batch, corrected, or without what is left out."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Report unreadable photographs, copies, leaks, shifts and suspected labels; or apply decisions on them."""
     # Before torch starts its threads: where other programs want the cores too, threads that spin while they wait double the time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if (decisions is None) != (out is None):
-        raise typer.BadParameter("--decisions and --out go together.")
-    if decisions and out:
+    if decisions:
+        if out is None:
+            raise typer.BadParameter("--decisions needs --out, the folder of the corrected batch.")
         if against or golden or report:
             raise typer.BadParameter("--decisions corrects a batch; --against, --golden and --report examine one.")
         _correct(data, decisions, out, as_json)
@@ -40,7 +43,9 @@ def intake(
     places = [Path(source).resolve() for source in (data, *(against or ()), *([golden] if golden else ()))]
     if twice := {str(place) for place in places if places.count(place) > 1}:
         raise typer.BadParameter(f"{', '.join(sorted(twice))} is named twice: everything would be a copy.")
-    _examine(data, against or [], golden, report, suspects, seed, as_json)
+    if out and out.exists():
+        raise typer.BadParameter(f"{out} exists already; name a new folder.")
+    _examine(data, against or [], golden, report, out, suspects, seed, as_json)
 
 
 def _correct(data: str, decisions: Path, out: Path, as_json: bool) -> None:
@@ -57,12 +62,20 @@ def _correct(data: str, decisions: Path, out: Path, as_json: bool) -> None:
 
 
 def _examine(
-    data: str, against: list[str], golden: str | None, report: Path | None, suspects: bool, seed: int, as_json: bool
+    data: str,
+    against: list[str],
+    golden: str | None,
+    report: Path | None,
+    out: Path | None,
+    suspects: bool,
+    seed: int,
+    as_json: bool,
 ) -> None:
     from dataclasses import replace
 
     from training.checkpoints import write_bytes
-    from training.intake import describe, examine, read_incoming, write_page, write_template
+    from training.intake import apply_decisions, describe, examine, read_incoming, write_page, write_template
+    from training.intake.decisions import LEAVE_OUT
 
     incoming = read_incoming(data)
     # Read as leniently as the batch: an earlier photograph that is broken by now must not stop the look at a new one. They are
@@ -85,10 +98,15 @@ def _examine(
         write_page(report / "report.html", found, incoming.data, others)
         write_bytes(report / "report.json", found.model_dump_json(indent=1).encode())
         write_template(report / "decisions.csv", found)
+    if out:
+        grades = {sample.name: sample.grade for sample in incoming.data.samples}
+        apply_decisions(incoming, {left.name: (grades[left.name], LEAVE_OUT) for left in found.left_out}, out)
     if as_json:
         typer.echo(found.model_dump_json())
         return
     for line in describe(found):
         typer.echo(line)
+    if out:
+        typer.echo(f"Written without what is left out: {out}")
     if report:
         typer.echo(f"Written: {report}")

@@ -64,6 +64,7 @@ def retrain(
         raise typer.BadParameter(f"--require {require!r} is not better or not_worse.")
     retrainings = Places.load().retrainings
     if cancel:
+        _require_running(retrainings.get(cancel))
         retrainings.cancel(cancel)
         typer.echo(f"Retraining {cancel} stops at its next step.")
         return
@@ -95,6 +96,13 @@ def retrain(
     created, turn = retrainings.begin(request)
     with turn:
         _run(created.id, data, request, as_json)
+
+
+def _require_running(found: "Retraining") -> None:
+    from models.errors import RunError
+
+    if found.state != "running":
+        raise RunError(f"Retraining {found.id} is {found.state}: there is nothing to cancel.")
 
 
 def _require_known(arch: str | None, recipe: str | None) -> None:

@@ -1,6 +1,7 @@
 """The trainings of a retraining: fine-tuned from the champion, and from scratch where much changed; the better one goes on."""
 
 import logging
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from models.architectures import default_spec
 from models.card import ModelCard
-from models.errors import DataError
+from models.errors import DataError, RunError
+from models.grades import GRADES
 from models.repository import Version
 from models.retrainings import RetrainRequest
 from training import checkpoints
@@ -23,7 +25,7 @@ from training.fit_recipe import fit_recipe
 from training.recipe import find_recipe
 from training.retrain.material import Material, Taken
 from training.retrain.progress import Reporter
-from training.run import METRICS_FILE, Run
+from training.run import METRICS_FILE, Run, RunFacts, StartFacts
 from training.sources import LabelledSet
 from training.start import Start
 
@@ -62,6 +64,8 @@ class Candidate(BaseModel):
     """Folder of its run, in that of the retraining."""
     model: str
     parity: float
+    material: str
+    """sha256 of what it was trained and chosen on: where that changed since, as by a larger golden set, it is trained anew."""
     losses: dict[str, float]
     """Mean cross-entropy of each training that was tried, on the held-out photographs."""
 
@@ -86,6 +90,9 @@ def train_candidate(
     Trainings that were interrupted go on, finished ones are not repeated. Raises DataError for photographs that cannot be trained
     on, ParityError for a model that could not be exported.
     """
+    before = Candidate.read(folder)
+    if before and before.material == material.sha256:
+        return before
     _require_grades(material, champion)
     tried: list[tuple[Kind, Run]] = []
     if champion and champion.start and request.scratch != "always":
@@ -105,6 +112,7 @@ def train_candidate(
         run=run.folder.name,
         model=model.name,
         parity=difference,
+        material=material.sha256,
         losses={other: round(value, 4) for value, other, *_ in found},
     )
     checkpoints.write_bytes(folder / CANDIDATE_FILE, candidate.model_dump_json(indent=1).encode())
@@ -122,11 +130,11 @@ def loss(model: bytes, material: Material) -> float:
 
 
 def _require_grades(material: Material, champion: Champion | None) -> None:
-    wanted = set(champion.card.grades) if champion else set()
-    if missing := sorted(wanted.difference(material.everything().labels)):
+    known = material.everything().labels
+    if missing := [grade for grade in (champion.card.grades if champion else GRADES) if grade not in known]:
+        why = "the model would forget it. Name what the champion was trained on" if champion else "label some, or name others"
         raise DataError(
-            f"There are no photographs of {' '.join(missing)} to learn from, new or earlier: the model would forget it. Name "
-            "what the champion was trained on: --replay SOURCE.",
+            f"There are no photographs of {' '.join(missing)} to learn from, new or earlier: {why}: --replay SOURCE.",
             missing=missing,
         )
 
@@ -160,9 +168,9 @@ def _from_scratch(request: RetrainRequest, material: Material, out: Path, champi
     spec = card.preprocess if card and architecture == card.architecture else None
     if request.recipe or architecture == RBF:
         recipe = find_recipe(request.recipe or (card and card.recipe) or "best", seed=request.seed)
-        if (out / METRICS_FILE).exists():
-            return Run.open(out)
-        return fit_recipe(recipe, data, out, resume=True, advance=reporter.tell)
+        return _finished(out, RunFacts.describe(recipe, data)) or fit_recipe(
+            recipe, data, out, resume=True, advance=reporter.tell
+        )
     config = _sized(default_config(architecture, spec or default_spec(architecture), seed=request.seed), data)
     return _fitted(config, data, material.validation, out, "training from scratch", None, reporter)
 
@@ -176,14 +184,29 @@ def _fitted(
     start: Start | None,
     reporter: Reporter,
 ) -> Run:
-    if (out / METRICS_FILE).exists():
-        return Run.open(out)
+    started = StartFacts(kind=start.kind, name=start.name, sha256=start.sha256) if start else None
+    if done := _finished(out, RunFacts.describe(config, data, started, held_out)):
+        return done
     reporter.tell(doing, 0, config.epochs)
 
     def watch(epoch: Progress) -> None:
         reporter.tell(doing, epoch.epoch, epoch.epochs)
 
     return fit(config, data, out, resume=True, watch=watch, start=start, held_out=held_out)
+
+
+def _finished(out: Path, wanted: RunFacts) -> Run | None:
+    """The run in `out`, once it is done. One that began otherwise goes: the golden set grew since, or the champion changed."""
+    try:
+        found = Run.open(out)
+    except RunError:  # none yet, or one that was killed before it wrote what it is
+        shutil.rmtree(out, ignore_errors=True)
+        return None
+    if found.facts.deciding() != wanted.deciding():
+        log.info("the training in %s began from other photographs or another champion: it begins anew", out.name)
+        shutil.rmtree(out)
+        return None
+    return found if (out / METRICS_FILE).exists() else None
 
 
 def _sized(config: TrainingConfig, data: LabelledSet) -> TrainingConfig:

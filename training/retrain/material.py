@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from models.retrainings import MATERIAL_FILE, RetrainRequest
 from training.checkpoints import write_bytes
 from training.golden import Golden
 from training.kept import Kept, kept
-from training.sources import LabelledSet, Sample
+from training.sources import LabelledSet, Sample, load
 from training.splits import hold_out, lots_suffice
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,11 @@ class Material:
         wanted = max(REPLAY_LEAST, REPLAY_TIMES * len(self.new))
         return self._listed([self.new, replace(self.earlier, samples=_drawn(self.earlier, wanted, seed))])
 
+    @property
+    def sha256(self) -> str:
+        """Of all that is learned and held out: a training of anything else is another one."""
+        return sha256(f"{self.everything().sha256} {self.validation.sha256}".encode()).hexdigest()
+
     def _listed(self, parts: Sequence[LabelledSet]) -> LabelledSet:
         """As one set; a card that lists it lists the batches."""
         samples = tuple(sample for part in parts for sample in part.samples)
@@ -92,11 +98,14 @@ def unknown_to(card: ModelCard | None, batches: Sequence[Kept]) -> list[Kept]:
 
 
 def assemble(taken: Taken, root: Path, golden: LabelledSet, request: RetrainRequest) -> Material:
-    """Read the batches and part them. Raises DataError where a batch is gone or nothing is left to learn."""
+    """Read the batches and part them, without what is in `golden`, see `never_learned`.
+
+    Raises DataError where a batch is gone or nothing is left to learn.
+    """
     batches = {batch.folder.name: batch for batch in kept(root)}
     if gone := [name for name in (*taken.new, *taken.earlier) if name not in batches]:
         raise DataError(f"The batches {', '.join(gone)} are no longer in {root}. Start a retraining anew.", gone=gone)
-    seen = pixels_of(golden)
+    seen = set(pixels_of(golden))
     new = _joined("new", [batches[name] for name in taken.new], seen)
     earlier = _joined("earlier", [batches[name] for name in taken.earlier], seen) if taken.earlier else None
     if not new.samples:
@@ -116,13 +125,25 @@ def assemble(taken: Taken, root: Path, golden: LabelledSet, request: RetrainRequ
     return Material(learned, remembered, recent, validation, used)
 
 
-def _joined(name: str, batches: Sequence[Kept], golden: frozenset[str]) -> LabelledSet:
-    """Several batches as one set without golden photographs; each counts its fruit for itself."""
+def never_learned(golden: Golden, source: str | None) -> LabelledSet | None:
+    """What no model may be trained on: the golden set of SENKA_HOME, and `source` where that judges instead. None for neither."""
+    sets = [*([golden.data()] if golden.exists else []), *([load(source)] if source else [])]
+    return LabelledSet.merged(sets) if sets else None
+
+
+def _joined(name: str, batches: Sequence[Kept], seen: set[str]) -> LabelledSet:
+    """Several batches as one set; each counts its fruit for itself.
+
+    Without the fruit of which a photograph was seen before, by its pixels, and every photograph once: two batches may hold the
+    same, one to learn and one held out. What is taken is added to `seen`.
+    """
     samples: list[Sample] = []
     for batch in batches:
-        mine = without(batch.data, golden)
         prefix = batch.folder.name
-        samples += (replace(sample, name=f"{prefix}/{sample.name}", group=f"{prefix}/{sample.group}") for sample in mine.samples)
+        for sample in without(batch.data, frozenset(seen)).samples:
+            if (pixels := sample.pixel_digest()) not in seen:
+                seen.add(pixels)
+                samples.append(replace(sample, name=f"{prefix}/{sample.name}", group=f"{prefix}/{sample.group}"))
     return LabelledSet(name, tuple(samples))
 
 
@@ -132,11 +153,11 @@ def pixels_of(golden: LabelledSet | None) -> frozenset[str]:
 
 
 def without(data: LabelledSet, golden: frozenset[str]) -> LabelledSet:
-    """The set without the golden photographs, by `pixels_of` them."""
-    if not golden:
+    """The set without the fruit of which a photograph is golden, by `pixels_of` the golden set."""
+    judged = {sample.group for sample in data.samples if sample.pixel_digest() in golden} if golden else set()
+    if not judged:
         return data
-    kept_ones = tuple(sample for sample in data.samples if sample.pixel_digest() not in golden)
-    return data if len(kept_ones) == len(data) else replace(data, samples=kept_ones, parts=())
+    return replace(data, samples=tuple(sample for sample in data.samples if sample.group not in judged), parts=())
 
 
 def _part(data: LabelledSet, share: float, seed: int) -> tuple[LabelledSet, LabelledSet | None]:
@@ -168,4 +189,4 @@ def _drawn(data: LabelledSet, wanted: int, seed: int) -> tuple[Sample, ...]:
 def grow_golden(golden: Golden, part: LabelledSet) -> str:
     """Add the part that was set aside for it; twice is once. Returns what was done, in words."""
     grown = golden.add(part)
-    return f"The golden set grew by {grown.added} photographs."
+    return f"The golden set grew by {grown.added + grown.already} photographs."  # those already there came before a kill

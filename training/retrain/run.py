@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from models.card import card_of
+from models.durable import read_json
 from models.errors import CheckpointMissing, DataError, ModelNotFound, RunError, SenkaError
 from models.graph import open_session
 from models.places import Places
@@ -16,7 +18,7 @@ from training.gate import GateBounds, NamedModel, Verdict, run_gate
 from training.gate.report import write_gate_report
 from training.golden import Golden
 from training.retrain.candidates import RBF, Candidate, Champion, notes_of, train_candidate
-from training.retrain.material import Material, Taken, assemble
+from training.retrain.material import Material, Taken, assemble, never_learned
 from training.retrain.progress import Reporter, RetrainingCancelled, Watch
 from training.retrain.taking import take_in
 from training.run import CHECKPOINT_FILE
@@ -63,20 +65,22 @@ def _run(places: Places, request: RetrainRequest, sources: Sequence[str], folder
     _require_golden(request, golden)
     bounds = GateBounds.model_validate(request.bounds)
     champion = find_champion(repository)
+    if ended := _promoted_before(folder, champion, reporter):
+        return ended
     reporter.stage("intake", "reading", champion=champion.version.number if champion else None)
     taken = Taken.read(folder)
     if taken is None:
         graded = (champion.content, champion.card) if champion else None
         taken = take_in(request, sources, folder, places.kept_batches, golden, graded, reporter)
     judged_on = load(request.golden) if request.golden else golden.data()
-    material = assemble(taken, places.kept_batches, judged_on, request)
+    material = assemble(taken, places.kept_batches, never_learned(golden, request.golden) or judged_on, request)
     reporter.stage(
         "training",
         new_images=len(material.new) + len(material.recent or ()),
         replayed_images=len(material.earlier or ()),
         golden_images=len(judged_on),
     )
-    candidate = Candidate.read(folder) or train_candidate(request, material, taken, folder, places.model_name, champion, reporter)
+    candidate = train_candidate(request, material, taken, folder, places.model_name, champion, reporter)
     reporter.stage("gate", "grading", candidate=candidate.kind)
     verdict = _judged(request, folder, candidate, champion, judged_on, material, bounds, reporter)
     reasons = tuple(reason.text for reason in verdict.reasons)
@@ -98,9 +102,21 @@ def find_champion(repository: ModelRepository) -> Champion | None:
     if card.architecture == RBF:
         return Champion(version, content, card, None, "An rbf network is fitted anew: it cannot be fine-tuned.")
     try:
-        return Champion(version, content, card, find_start(CHAMPION))
+        return Champion(version, content, card, find_start(str(version.number)))
     except CheckpointMissing:
         return Champion(version, content, card, None, "The champion was published without its weights: it cannot be fine-tuned.")
+
+
+def _promoted_before(folder: Path, champion: Champion | None, reporter: Reporter) -> Retraining | None:
+    """How it ended, where it was killed after its model had become the champion: it is not judged against itself."""
+    candidate = Candidate.read(folder)
+    if candidate is None or champion is None or champion.version.sha256 != _sha256(folder / candidate.model):
+        return None
+    verdict = _verdict(folder)
+    reasons = tuple(reason.text for reason in verdict.reasons) if verdict else ()
+    number = champion.version.number
+    text = " ".join((f"Version {number} is the champion.", *reasons))
+    return reporter.end(state="promoted", stage="done", candidate=candidate.kind, version=number, reasons=reasons, text=text)
 
 
 def _require_golden(request: RetrainRequest, golden: Golden) -> None:
@@ -123,7 +139,13 @@ def _judged(
     bounds: GateBounds,
     reporter: Reporter,
 ) -> Verdict:
-    """Run the gate and write its page."""
+    """Run the gate and write its page; one that has judged the same stands."""
+    model = folder / candidate.model
+    before, graded = _verdict(folder), (_sha256(model), champion.version.sha256 if champion else None)
+    if before and before.golden and before.candidate:
+        same = graded == (before.candidate.sha256, before.champion.sha256 if before.champion else None)
+        if same and before.golden.images == len(golden):
+            return before
     corrections = load_all(request.corrections) if request.corrections else None
     judged = len(golden) + len(material.recent or ()) + len(corrections or ())
     total, done = judged * (2 if champion else 1), 0
@@ -135,7 +157,7 @@ def _judged(
 
     named = None if champion is None else NamedModel(f"{champion.version.name} {champion.version.number}", champion.content)
     verdict, evidence = run_gate(
-        NamedModel(f"the {candidate.kind} model", (folder / candidate.model).read_bytes()),
+        NamedModel(f"the {candidate.kind} model", model.read_bytes()),
         named,
         golden,
         corrections,
@@ -148,9 +170,22 @@ def _judged(
     )
     page = folder / GATE_PAGE
     page.parent.mkdir(exist_ok=True)
-    write_bytes(page.parent / VERDICT_FILE, verdict.model_dump_json(indent=1).encode())
     write_gate_report(page, verdict, evidence)
+    write_bytes(page.parent / VERDICT_FILE, verdict.model_dump_json(indent=1).encode())  # last: with it the gate is done
     return verdict
+
+
+def _verdict(folder: Path) -> Verdict | None:
+    """What the gate said; None before it did."""
+    path = (folder / GATE_PAGE).with_name(VERDICT_FILE)
+    try:
+        return read_json(path, Verdict, f"delete {path} and resume the retraining")
+    except FileNotFoundError:
+        return None
+
+
+def _sha256(model: Path) -> str:
+    return sha256(model.read_bytes()).hexdigest()
 
 
 def _published(

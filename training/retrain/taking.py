@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from training.golden import Golden
 from training.intake import Incoming, Report, clean, examine, read_incoming, write_page, write_template
 from training.intake.suspects import confident_joint, find_suspects
 from training.kept import Kept, keep, kept
-from training.retrain.material import Taken, grow_golden, pixels_of, unknown_to, without
+from training.retrain.material import Taken, grow_golden, never_learned, pixels_of, unknown_to, without
 from training.retrain.progress import Reporter
 from training.sources import LabelledSet, load
 from training.splits import hold_out
@@ -38,25 +39,29 @@ def take_in(
 ) -> Taken:
     """Read, examine and keep the new photographs; write the report into `folder` and what was taken as `material.json`.
 
-    Raises DataError where nothing is new.
+    One that was killed is begun anew, and ends with the same. Raises DataError where nothing is new.
     """
     reporter.stage("intake", "reading")
-    judged_on = golden.data() if golden.exists else None
+    judged_on = _as_it_was(never_learned(golden, request.golden), folder)
     golden_pixels = pixels_of(judged_on)
     replayed = [keep(without(load(source, request.split), golden_pixels), root) for source in request.replay]
     known = kept(root)
     card = champion[1] if champion else None
-    pending = [batch for batch in unknown_to(card, known) if batch.folder not in {one.folder for one in replayed}]
+    again = {one.folder for one in replayed}
+    pending = [batch for batch in unknown_to(card, known) if batch.folder not in again]
+    # The batch that this retraining kept before it was killed is no earlier one: all of it would be copies of itself.
+    began = datetime.fromisoformat(reporter.state.started_at)
+    before = [batch for batch in known if batch.folder in again or datetime.fromisoformat(batch.kept_at) < began]
     notes: list[str] = []
     changed = champion is None
     if sources:
         incoming = _read(sources)
-        report = _examined(incoming, known, judged_on, champion, reporter)
-        _write(folder, report, incoming, known, judged_on)
+        report = _examined(incoming, before, judged_on, champion, reporter)
+        _write(folder, report, incoming, before, judged_on)
         changed = changed or any(shift.verdict in MUCH for shift in report.shifts if shift.measure not in _NOT_OF_LIGHT)
         mine, to_golden = _cleaned(incoming, report, request)
         if to_golden is not None:
-            # Kept aside first: after a kill the same photographs are added, not another share of the rest.
+            # Kept aside first: after a kill they are told from those that were golden before, see _as_it_was.
             aside = keep(to_golden, folder / GOLDEN_ASIDE)
             notes.append(grow_golden(golden, aside.data))
         if mine is not None:
@@ -76,6 +81,16 @@ def take_in(
     )
     taken.write(folder)
     return taken
+
+
+def _as_it_was(golden: LabelledSet | None, folder: Path) -> LabelledSet | None:
+    """The golden photographs without those that this retraining added before it was killed: the same share is set aside again,
+    not another one of the rest."""
+    mine = {pixels for batch in kept(folder / GOLDEN_ASIDE) for pixels in pixels_of(batch.data)}
+    if golden is None or not mine:
+        return golden
+    others = tuple(sample for sample in golden.samples if sample.pixel_digest() not in mine)
+    return replace(golden, samples=others, parts=()) if others else None
 
 
 def _read(sources: Sequence[str]) -> Incoming:
@@ -112,7 +127,7 @@ def _examined(
         samples=tuple(one for one in incoming.data.samples if one.name not in out and one.grade in champion[1].grades),
     )
     if not judged.samples:
-        return report
+        return report.model_copy(update={"unsuspected": "every photograph is left out"})
     found = answers(champion[0], judged, _counted(reporter, "suspecting labels", len(judged)))
     return report.model_copy(update=_suspected(judged, found))
 

@@ -1,12 +1,15 @@
 """Each network at an input small enough to test in, and numbers that a network fresh from its start would not show."""
 
 from functools import cache
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from models.architectures import build, default_spec, smallest_side
 from models.preprocess import PreprocessSpec
+
+SEED: Final = 7
 
 
 def small_spec(name: str) -> PreprocessSpec:
@@ -19,7 +22,7 @@ def small_spec(name: str) -> PreprocessSpec:
 @cache
 def network_of(name: str) -> nn.Module:
     """One for all tests that change nothing about it, in evaluation mode: VGG-19 takes seconds to build."""
-    torch.manual_seed(7)
+    torch.manual_seed(SEED)
     return build(name, spec=small_spec(name)).eval()
 
 

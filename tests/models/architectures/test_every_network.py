@@ -6,7 +6,7 @@ from models.architectures import NAMES, build, default_spec, require_size, small
 from models.architectures.network import Explained, WithAuxiliaries
 from models.architectures.summary import summarize
 from models.preprocess import PreprocessSpec
-from tests.models.architectures.small import inputs_of, network_of, small_spec
+from tests.models.architectures.small import SEED, inputs_of, network_of, small_spec
 
 ANY_SIZE = ("googlenet", "resnet34", "alexnet", "vgg19")
 """Networks whose parameters do not depend on the size of the input."""
@@ -100,9 +100,9 @@ class TestEveryNetwork:
             torch.manual_seed(seed)
             return build(name, spec=small_spec(name)).state_dict()
 
-        one = fresh(1)
-        assert all(torch.equal(value, one[key]) for key, value in fresh(1).items())
-        assert any(not torch.equal(value, one[key]) for key, value in fresh(2).items())
+        one = network_of(name).state_dict()
+        assert all(torch.equal(value, one[key]) for key, value in fresh(SEED).items())
+        assert any(not torch.equal(value, one[key]) for key, value in fresh(SEED + 1).items())
 
     def test_the_spread_of_the_logits_at_the_start_lets_it_train(self, name: str) -> None:
         with torch.no_grad():

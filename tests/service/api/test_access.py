@@ -77,6 +77,7 @@ GET    /learn/fft                                    look
 GET    /v1/gradings                                  look
 GET    /v1/gradings/{grading_id}                     look
 GET    /v1/gradings/{grading_id}/image               look
+GET    /v1/review                                    look
 GET    /v1/stats                                     look
 GET    /v1/events                                    look
 GET    /v1/models                                    look
@@ -122,6 +123,14 @@ POST   /v1/alarms/{alarm_id}/acknowledge             operate
 GET    /v1/batches                                   look
 GET    /v1/batches/{batch_id}                        look
 POST   /v1/batches                                   operate
+GET    /v1/retrainings                               look
+GET    /v1/retrainings/{retraining_id}               look
+GET    /v1/retrainings/{retraining_id}/intake        look
+GET    /v1/retrainings/{retraining_id}/gate          look
+GET    /v1/retrainings/{retraining_id}/log           look
+POST   /v1/retrainings                               administer
+POST   /v1/retrainings/{retraining_id}/cancel        administer
+POST   /v1/retrainings/{retraining_id}/resume        administer
 GET    /v1/export                                    operate
 GET    /v1/audit                                     administer
 GET    /v1/users                                     administer

@@ -332,6 +332,8 @@ def test_every_error_of_the_contract_has_its_status() -> None:
         "unknown_method": 422, "unknown_layer": 422, "invalid_parameter": 422,
         "checkpoint_missing": 409, "checkpoint_mismatch": 409, "model_mismatch": 409, "model_corrupt": 409,
         "repository_unreadable": 503,
+        "retraining_running": 409, "retraining_not_running": 409, "retraining_not_resumable": 409,
+        "retraining_not_started": 503, "training_not_installed": 409, "page_not_made": 404,
         "too_many_explanations": 429, "too_many_exports": 429, "too_many_batches": 429,
         "no_room": 507, "invalid_batch": 422, "unsafe_file": 422, "explanations_unavailable": 503, "explanation_timeout": 504,
     }  # fmt: skip

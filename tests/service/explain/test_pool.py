@@ -22,6 +22,8 @@ from service.explain.pool import ExplainPool
 from tests.service.explain.published import job_for, slow_job
 from tests.service.running import until
 
+pytestmark = pytest.mark.alone  # whoever explains gives way to all others, and would wait for the tests of other processes
+
 BACK_WITHIN_S = 10.0
 """On a test machine that does other things too; tests/benchmarks/explain.py measures it."""
 
