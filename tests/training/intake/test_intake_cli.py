@@ -37,6 +37,18 @@ def test_the_report_in_every_form(batches):
     assert "Written: out" in said
 
 
+def test_the_batch_without_what_is_left_out(batches):
+    command = ("intake", "--data", "batch", "--against", "before", "--golden", "golden", "--no-suspects", "--out", "clean")
+    assert "Written without what is left out: clean" in ok(*command).stdout
+    with Path("clean/manifest.csv").open() as file:
+        paths = [row["path"] for row in csv.DictReader(file)]
+    assert len(paths) == 9
+    assert {"old.png", "leak.png"}.isdisjoint(paths)
+    again = senka(*command)
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+
+
 def test_decisions_make_a_new_batch(batches):
     with Path("d.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("path", "given", "suggested", "decision"), ("leak.png", "C", "", "leave out")])
