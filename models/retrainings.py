@@ -85,7 +85,7 @@ class Retraining(BaseModel):
     version: int | None = Field(None, description="under which the model was published")
     champion: int | None = Field(None, description="the champion that it was judged against")
     new_images: int | None = None
-    replayed_images: int | None = None
+    replayed_images: int | None = Field(None, description="earlier ones that were learned from again")
     golden_images: int | None = None
 
 

@@ -1,8 +1,8 @@
 """A retraining beside a service that grades: python -m tests.benchmarks.retrain [--new 200] [--earlier 1200] [--per-second 50]
 
-A LeNet champion of `earlier` rendered fruit, a batch of `new` ones, a golden set of 900, and a line that posts 96x256 photographs at a
-steady rate, alone first and then while `senka retrain --promote` runs. Prints one JSON object: how long the retraining took and each
-of its stages, how fast the line was answered with and without it, and how many photographs missed their deadline.
+A LeNet champion of `earlier` rendered fruit, a batch of `new` ones, a golden set of 900, and a line that posts 96x256 photographs
+at a steady rate, alone first and then while `senka retrain --promote` runs. Prints one JSON object: how long the retraining took
+and each of its stages, how fast the line was answered with and without it, and how many photographs missed their deadline.
 """
 
 import argparse
@@ -33,7 +33,7 @@ WATCHED_EVERY_S = 0.1
 
 @dataclass
 class SteadyLine:
-    """Posts at a fixed rate whatever the answers take, over CONNECTIONS in turn, until stopped; times count from when it was due."""
+    """Posts at a fixed rate, over CONNECTIONS in turn, whatever the answers take; times count from when each was due."""
 
     service: LiveService
     per_second: float

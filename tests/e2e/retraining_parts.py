@@ -18,6 +18,8 @@ class Parts:
     golden: Path
     training: tuple[str, ...]
     """Options of `senka train` for the first champion."""
+    retraining: dict[str, str | int]
+    """Options of `senka retrain`, by their names in `/v1/retrainings` too."""
 
 
 def real_parts(folder: Path) -> Parts:
@@ -29,15 +31,15 @@ def real_parts(folder: Path) -> Parts:
     def kept(name: str, samples: list[Sample]) -> Path:
         return keep(LabelledSet(name, tuple(samples), data.attribution), folder / name).folder
 
-    return Parts(kept("first", first), kept("rest", rest), kept("golden", golden), ("--recipe", "best"))
+    return Parts(kept("first", first), kept("rest", rest), kept("golden", golden), ("--recipe", "best"), {})
 
 
 def rendered_parts(folder: Path) -> Parts:
-    """60, 240 and 180 rendered fruit."""
-    for name, count, seed in (("first", 60, 1), ("rest", 240, 2), ("golden", 180, 3)):
-        synthesize(folder / name, count, seed, sizes=[(64, 48)])
-    settings = ("--arch", "lenet", "--size", "64x48", "--epochs", "12")
-    return Parts(folder / "first", folder / "rest", folder / "golden", settings)
+    """600, 300 and 300 rendered fruit."""
+    for name, count, seed in (("first", 600, 1), ("rest", 300, 2), ("golden", 300, 3)):
+        synthesize(folder / name, count, seed)
+    settings = ("--arch", "lenet", "--epochs", "30")
+    return Parts(folder / "first", folder / "rest", folder / "golden", settings, {"scratch": "never"})
 
 
 def first_champion(home: Path, parts: Parts) -> None:

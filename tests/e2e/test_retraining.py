@@ -53,10 +53,9 @@ def test_from_the_command_line(make: Make, serve: Serve, tmp_path: Path) -> None
     with serve(home, workers=2) as service:
         wait_for(lambda: len(service.grading_processes()) == 2)
         with Line(service, CLIENTS, PAUSE_S) as line:
-            done = senka(
-                home, "retrain", "--data", str(parts.rest), "--replay", str(parts.first), "--promote", "--json",
-                within_s=ENDS_WITHIN_S,
-            )  # fmt: skip
+            options = [f"--{name}={value}" for name, value in parts.retraining.items()]
+            command = ("retrain", "--data", str(parts.rest), "--replay", str(parts.first), "--promote", "--json", *options)
+            done = senka(home, *command, within_s=ENDS_WITHIN_S)
             assert done.returncode == 0, done.stdout + done.stderr
             ended = json.loads(done.stdout)
             assert (ended["state"], ended["version"], ended["champion"]) == ("promoted", 2, 1)
@@ -83,7 +82,7 @@ def test_through_the_api(make: Make, serve: Serve, tmp_path: Path) -> None:
         sent = [service.request("POST", "/v1/batches", packed(part)) for part in (parts.first, parts.rest)]
         assert [answer.status for answer in sent] == [201, 201]
         with Line(service, CLIENTS, PAUSE_S) as line:
-            asked = {"batches": [answer.json["id"] for answer in sent], "promote": True}
+            asked = {"batches": [answer.json["id"] for answer in sent], "promote": True, **parts.retraining}
             headers = {"Content-Type": "application/json"}
             started = service.request("POST", "/v1/retrainings", json.dumps(asked), headers)
             assert started.status == 202, started.body

@@ -19,6 +19,7 @@ from training.gate.statistics import (
     drawn,
     draws,
     far_matrix,
+    log_losses,
     mcnemar,
     won_and_lost,
 )
@@ -88,6 +89,7 @@ def compare(
             **_change(ours, theirs, "far_errors", bounds.max_far_error_rise, bounds.certainty)
         ),
         cost=None if priced is None else Change(**_change(ours, theirs, "cost", bounds.max_cost_rise_yen, bounds.certainty)),
+        log_loss=_log_loss(candidate, champion, truth, fruit, bounds, seed),
         ece=Change(**_change(ours, theirs, "ece", bounds.max_ece_rise, bounds.certainty)),
         ece_by_chance=calibration_by_chance(new.confidence),
         coverage=Change(**_change(ours, theirs, "coverage", bounds.max_coverage_fall, bounds.certainty)),
@@ -98,6 +100,25 @@ def compare(
         p_value=None if old is None else mcnemar(won, lost),
         order=class_order(new, grades),
     )  # fmt: skip
+
+
+def _log_loss(candidate: Floats, champion: Floats | None, truth: Ints, fruit: Ints, bounds: GateBounds, seed: int) -> Change:
+    """Of the means; on the same draws as the other figures, and bounded by 0: no rise is allowed where it is looked at."""
+    ours = log_losses(candidate, truth)
+    if champion is None:
+        return Change(candidate=float(ours.mean()), bound=0.0)
+    rise = ours - log_losses(champion, truth)
+    worse = np.concatenate([weights @ rise / weights.sum(axis=1) for weights in draws(fruit, bounds.resamples, seed)])
+    low, high = np.quantile(worse, [1 - bounds.certainty, bounds.certainty])
+    return Change(
+        candidate=float(ours.mean()),
+        champion=float((ours - rise).mean()),
+        worse=float(rise.mean()),
+        low=float(low),
+        high=float(high),
+        bound=0.0,
+        beyond=float((worse > 0).mean()),
+    )
 
 
 def temperature_ratio(probabilities: Floats, truth: Ints) -> float:

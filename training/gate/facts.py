@@ -66,6 +66,8 @@ class Comparison(_Facts):
     """Share of images; None for labels that are no grades of cucumbers."""
     cost: Change | None
     """Yen a fruit."""
+    log_loss: Change
+    """Mean cross-entropy, nats: answers that are surer of the right grade, or less sure of a wrong one, cost less."""
     ece: Change
     ece_by_chance: float
     """What a perfectly calibrated model of these confidences exceeds in 5 % of such sets."""

@@ -35,8 +35,9 @@ def judge(
     McNemar's test and by the paired bootstrap alike, or where there is no champion to be better than.
 
     `golden` may be None only with `refusals`. `recent` are images of today's fruit and light, drawn as they come and seen by
-    neither model: a golden set of other days cannot show what was learned of them. A gain there counts too, where the golden
-    set does not pay for it; the candidate was the best of `tried` on them, which is asked more of.
+    neither model: a golden set of other days cannot show what was learned of them. A gain there counts too, in accuracy or, as
+    they are few, in the log loss without a fall in accuracy, where the golden set does not pay for it; the candidate was the best
+    of `tried` on them, which is asked more of.
 
     On corrections the candidate must not do worse; that it does better there makes it no better, since they are images on which
     the champion erred, and it may have trained on them.
@@ -85,7 +86,10 @@ def _gains(
     outcome, reason = _gain(golden, 1 - bounds.certainty)
     if outcome == "better" or recent is None:
         return outcome, reason
-    outcome, lately = _gain(recent, (1 - bounds.certainty) / tried)
+    alpha = (1 - bounds.certainty) / tried
+    outcome, lately = _gain(recent, alpha)
+    if outcome != "better" and (surer := _surer(recent, alpha)):
+        outcome, lately = "better", surer
     if outcome == "better" and _fell(golden, bounds.max_golden_fall):
         text = f"{lately.text} But it falls by {words.points(golden.accuracy.worse or 0)} on {golden.data}"
         lately = Reason(code="not_better", text=f"{text}; {words.points(bounds.max_golden_fall)} are allowed.")
@@ -110,6 +114,22 @@ def _gain(golden: Comparison, alpha: float) -> tuple[Outcome, Reason]:
             text=f"Better: {figures}; the gain is {words.points(-(accuracy.worse))}, at least {words.points(-accuracy.high)}.",
         )
     return "not_better", Reason(code="not_better", text=f"Not shown to be better: {figures}; {alpha:.2g} or less is asked for.")
+
+
+def _surer(recent: Comparison, alpha: float) -> Reason | None:
+    """A gain that so few images show first in how sure the answers are: right no more rarely, and of a smaller log loss.
+
+    The log loss is a proper scoring rule (Gneiting and Raftery 2007): it rewards nothing but better probabilities.
+    """
+    loss, accuracy = recent.log_loss, recent.accuracy
+    if loss.beyond is None or loss.beyond > alpha or accuracy.worse is None or accuracy.worse > 0:
+        return None
+    text = (
+        f"Better: log loss {loss.champion:.3f} to {loss.candidate:.3f} on {recent.images} images of {recent.data}, a fall "
+        f"in all but {words.percent(loss.beyond)} of the resamples; accuracy {words.percent(accuracy.champion or 0)} to "
+        f"{words.percent(accuracy.candidate)}."
+    )
+    return Reason(code="better_lately", text=text)
 
 
 def _fell(golden: Comparison, most: float | None = None) -> bool:

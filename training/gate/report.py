@@ -53,6 +53,7 @@ def _rows(found: Comparison) -> Iterator[Row]:
         yield _row("far errors", found.far_errors, 100, " %")
     if found.cost:
         yield _row("cost of a fruit", found.cost, 1, " yen")
+    yield _row("log loss", found.log_loss, 1, "")
     yield _row("calibration error", found.ece, 1, "")
     yield _row("accepted at the target accuracy", found.coverage, 100, " %")
 

@@ -90,6 +90,11 @@ def _coverage(outcomes: Outcomes, target_accuracy: float, weights: Floats) -> Fl
     return np.asarray((accepted * enough).max(axis=1) / weights.sum(axis=1))
 
 
+def log_losses(probabilities: Floats, truth: Ints) -> Floats:
+    """(N,) cross-entropy of each image, nats; probabilities: (N, K) rows summing to 1. No answer costs more than 16.1."""
+    return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth].astype(np.float64), 1e-7)))
+
+
 def won_and_lost(candidate: Bools, champion: Bools, groups: Ints) -> tuple[int, int]:
     """Fruit of which the candidate gets more images right than the champion, and fewer; all (N,)."""
     net = np.bincount(groups, candidate.astype(int) - champion.astype(int))

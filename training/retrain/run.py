@@ -17,7 +17,7 @@ from training.checkpoints import write_bytes
 from training.gate import GateBounds, NamedModel, Verdict, run_gate
 from training.gate.report import write_gate_report
 from training.golden import Golden
-from training.retrain.candidates import RBF, Candidate, Champion, notes_of, train_candidate
+from training.retrain.candidates import FINE_TUNED, RBF, Candidate, Champion, notes_of, train_candidate
 from training.retrain.material import Material, Taken, assemble, never_learned
 from training.retrain.progress import Reporter, RetrainingCancelled, Watch
 from training.retrain.taking import take_in
@@ -77,11 +77,11 @@ def _run(places: Places, request: RetrainRequest, sources: Sequence[str], folder
     reporter.stage(
         "training",
         new_images=len(material.new) + len(material.recent or ()),
-        replayed_images=len(material.earlier or ()),
         golden_images=len(judged_on),
     )
     candidate = train_candidate(request, material, taken, folder, places.model_name, champion, reporter)
-    reporter.stage("gate", "grading", candidate=candidate.kind)
+    learned = material.replayed(request.seed) if candidate.kind == FINE_TUNED else material.everything()
+    reporter.stage("gate", "grading", candidate=candidate.kind, replayed_images=len(learned) - len(material.new))
     verdict = _judged(request, folder, candidate, champion, judged_on, material, bounds, reporter)
     reasons = tuple(reason.text for reason in verdict.reasons)
     notes = (*taken.notes, *notes_of(candidate, champion))

@@ -76,15 +76,34 @@ def test_a_gain_on_recent_images_is_enough_where_the_golden_set_does_not_pay_for
     assert "2.5 points on golden; 2.0 points are allowed" in paid.reasons[0].text
 
 
-def test_the_best_of_several_must_show_more(champion):
-    """Eight won and two lost: enough for the only candidate, not for the best of three."""
-    truth_column = np.eye(K)[RECENT] * 0.9 + 0.1 / K
-    theirs, ours = truth_column.copy(), truth_column.copy()
-    theirs[:8], ours[8:10] = np.roll(theirs[:8], 1, axis=1), np.roll(ours[8:10], 1, axis=1)
-    assert lately(champion, champion, ours, theirs, tried=1).outcome == "not_better"  # 0.055
-    theirs[10] = np.roll(theirs[10], 1)
-    assert lately(champion, champion, ours, theirs, tried=1).outcome == "better"  # 9 to 2: 0.033
-    assert lately(champion, champion, ours, theirs, tried=2).outcome == "not_better"
+def close_answers(sure: float, wrong: int, after: int = 0) -> np.ndarray:
+    """As sure of the truth as told, but for `wrong` images after the first `after`: there another grade is a little likelier."""
+    found = np.full((len(RECENT), K), (1 - sure) / (K - 1))
+    rows = np.arange(len(RECENT))
+    found[rows, RECENT] = sure
+    missed = rows[after : after + wrong]
+    found[missed] = 0.15 / (K - 2)
+    found[missed, RECENT[missed]], found[missed, (RECENT[missed] + 1) % K] = 0.40, 0.45
+    return found
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "tried", "outcome"),
+    [(8, 2, 1, "not_better"), (9, 2, 1, "better"), (9, 2, 2, "not_better")],  # by chance 0.055, 0.033
+)
+def test_the_best_of_several_must_show_more(champion, won, lost, tried, outcome):
+    ours, theirs = close_answers(0.85, lost, after=won), close_answers(0.9, won)
+    assert lately(champion, champion, ours, theirs, tried=tried).outcome == outcome
+
+
+def test_answers_that_are_right_as_often_and_surer_are_better(champion):
+    verdict = lately(champion, champion, close_answers(0.9, 5), close_answers(0.7, 5))
+    assert (verdict.outcome, verdict.reasons[0].code) == ("better", "better_lately")
+    assert "log loss" in verdict.reasons[0].text
+    assert verdict.recent.log_loss.worse == pytest.approx((np.log(0.7) - np.log(0.9)) * 55 / 60)
+    assert lately(champion, champion, close_answers(0.7, 5), close_answers(0.9, 5)).outcome == "not_better"
+    rarer = lately(champion, champion, close_answers(0.95, 6), close_answers(0.5, 5))  # surer, and right once less
+    assert rarer.outcome == "not_better"
 
 
 def test_a_sure_fall_on_recent_images_refuses(champion):
