@@ -1,4 +1,4 @@
-"""Whether retraining keeps up with a season: python -m tests.benchmarks.season [--seeds 0 1] [--scratch auto] [--picture SVG]
+"""Whether retraining keeps up with a season: python -m tests.benchmarks.season [--seeds 0 1] [--require better] [--picture SVG]
 
 Light, variety and camera change in three steps, each on top of the ones before. In each condition labels arrive in three batches
 of 150 fruit, and each batch goes through a whole retraining: intake, fine-tuning with replay, gate, promotion. After every batch
@@ -86,8 +86,8 @@ class Step:
         return in_time and self.without < self.before - RECOVERED and self.forgotten <= FORGOTTEN
 
 
-def season(seed: int, scratch: str, home: Path) -> Iterator[Measured]:
-    """Run a season in an empty SENKA_HOME and yield each measurement."""
+def season(seed: int, home: Path, **asked: str) -> Iterator[Measured]:
+    """Run a season in an empty SENKA_HOME and yield each measurement; `asked` of every retraining."""
     os.environ["SENKA_HOME"] = str(home)
     places = Places.load()
     first, *later = CONDITIONS
@@ -109,7 +109,7 @@ def season(seed: int, scratch: str, home: Path) -> Iterator[Measured]:
             data = photographs(name, CONDITIONS[condition], BATCH, _seed(seed, 4, place, batch))
             folder = write_batch(data, home / "arrived" / name)
             began = time.monotonic()
-            request = RetrainRequest(data=(str(folder),), promote=True, to_golden=TO_GOLDEN, scratch=scratch, seed=seed)
+            request = RetrainRequest(data=(str(folder),), promote=True, to_golden=TO_GOLDEN, seed=seed, **asked)
             created, turn = places.retrainings.begin(request)
             with turn:
                 ended = retrain(places, created.id)
@@ -187,6 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--scratch", choices=("auto", "always", "never"), default="auto")
+    parser.add_argument("--require", choices=("better", "not_worse"), default="not_worse")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
@@ -197,7 +198,7 @@ def main() -> None:
     for seed in options.seeds:
         rows: list[Measured] = []
         with tempfile.TemporaryDirectory() as place:
-            for row in season(seed, options.scratch, Path(place)):
+            for row in season(seed, Path(place), scratch=options.scratch, require=options.require):
                 rows.append(row)
                 print(json.dumps(asdict(row)), flush=True)
         seasons.append(rows)

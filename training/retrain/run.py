@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -17,10 +18,11 @@ from training.checkpoints import write_bytes
 from training.gate import GateBounds, NamedModel, Verdict, run_gate
 from training.gate.report import write_gate_report
 from training.golden import Golden
+from training.kept import kept
 from training.retrain.candidates import FINE_TUNED, RBF, Candidate, Champion, notes_of, train_candidate
 from training.retrain.material import Material, Taken, assemble, never_learned
 from training.retrain.progress import Reporter, RetrainingCancelled, Watch
-from training.retrain.taking import take_in
+from training.retrain.taking import GOLDEN_ASIDE, take_in
 from training.run import CHECKPOINT_FILE
 from training.sources import LabelledSet, load, load_all
 from training.start import find_start
@@ -147,7 +149,8 @@ def _judged(
         if same and before.golden.images == len(golden):
             return before
     corrections = load_all(request.corrections) if request.corrections else None
-    judged = len(golden) + len(material.recent or ()) + len(corrections or ())
+    recent = _with_golden_of_today(material.recent, folder)
+    judged = len(golden) + len(recent or ()) + len(corrections or ())
     total, done = judged * (2 if champion else 1), 0
 
     def advance(more: int) -> None:
@@ -161,7 +164,7 @@ def _judged(
         named,
         golden,
         corrections,
-        recent=material.recent,
+        recent=recent,
         tried=len(candidate.losses),
         bounds=bounds,
         require=request.require,
@@ -186,6 +189,14 @@ def _verdict(folder: Path) -> Verdict | None:
 
 def _sha256(model: Path) -> str:
     return sha256(model.read_bytes()).hexdigest()
+
+
+def _with_golden_of_today(recent: LabelledSet | None, folder: Path) -> LabelledSet | None:
+    """The recent photographs and those of the same batch that the golden set grew by: neither model saw them either."""
+    aside = [batch.data for batch in kept(folder / GOLDEN_ASIDE)]
+    if not aside:
+        return recent
+    return replace(LabelledSet.merged([*([recent] if recent else []), *aside]), name="new", parts=())
 
 
 def _published(
