@@ -199,8 +199,9 @@ async def _assemble(settings: Settings) -> Context:
         pipeline.shadow = Shadow(settings, champion.repository, ShadowRecords(records.engine))
         pipeline.shadow.start()
     rollback_watch = None
-    if records and settings.rollback_manual_share > 0:
-        rollback_watch = RollbackWatch(settings.rollback_manual_share, champion, records.engine, alarms)
+    if records and pipeline.shadow and (settings.rollback_manual_share > 0 or settings.rollback_disagreement > 0):
+        shares = settings.rollback_manual_share, settings.rollback_disagreement
+        rollback_watch = RollbackWatch(*shares, champion, pipeline.shadow, records.engine, alarms)
         pipeline.on_graded = rollback_watch.note
     explainer = Explainer(settings, champion)
     return Context(

@@ -104,6 +104,13 @@ class Settings(Places):
         description="A promoted model that sends more than this share of a worker's first 200 fruits to the manual lane is "
         "rolled back; 0 never does.",
     )
+    rollback_disagreement: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="A promoted model that contradicts the one before on more than this share of the first 200 fruits that "
+        "a worker let both grade is rolled back; 0 never does. It needs SENKA_SHADOW_SHARE.",
+    )
     explain_workers: int = Field(
         1, ge=0, le=16, description="Processes that explain, for each that grades, started when first asked; 0 explains nothing."
     )

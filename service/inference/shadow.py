@@ -11,6 +11,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -19,7 +20,7 @@ from typing import Final
 from models.errors import ImageError, SenkaError
 from models.imaging import ImageHeader, Pixels, decode
 from models.preprocess import PreprocessSpec
-from models.repository import CHALLENGER, ModelRepository, Version
+from models.repository import ModelRepository, Version
 from service.decision import decide
 from service.grading import Grading
 from service.inference.session import LoadedModel
@@ -64,6 +65,10 @@ class Shadow:
         self._model: LoadedModel | None = None
         self._put_aside: tuple[int, int] | None = None
         self._unreadable = False
+        self.former: int | None = None
+        """The champion before, while it is compared with the one that was promoted: it grades in the challenger's place."""
+        self.on_compared: Callable[[int, int, bool], None] = lambda champion, shadow, agree: None
+        """Hears of each photograph that both graded: the two versions and whether they agree. Called in the shadow's thread."""
         self._waiting: SimpleQueue[Seen | None] = SimpleQueue()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
@@ -152,7 +157,9 @@ class Shadow:
         grading = seen.grading
         if decision.grade is None or decision.confidence is None or grading.grade is None or grading.confidence is None:
             return
-        SHADOW.labels("agree" if decision.grade == grading.grade else "disagree").inc()
+        agree = decision.grade == grading.grade
+        SHADOW.labels("agree" if agree else "disagree").inc()
+        self.on_compared(grading.model.version, model.version.number, agree)
         self._records.put(
             ShadowGrading(
                 grading_id=grading.id,
@@ -170,14 +177,14 @@ class Shadow:
         )
 
     def _published(self) -> Version | None:
-        """The challenger there is, as far as it could take a champion's place."""
+        """The former champion while it is compared, else the challenger there is, as far as it could take a champion's place."""
         aliases = self._repository.aliases()
-        number = aliases.challenger
+        number = self.former if self.former in aliases.history else aliases.challenger
         if number is None or number == aliases.champion:
             return None
         if self._model and self._model.version.number == number:  # a number never names another file
             return self._model.version
-        return self._repository.get(CHALLENGER)
+        return self._repository.get(number)
 
     def _run(self) -> None:
         with contextlib.suppress(OSError, AttributeError):  # not on every system; a thread is a process to Linux

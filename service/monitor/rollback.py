@@ -1,7 +1,12 @@
-"""A promoted model that sends too much of its first fruit to the manual lane is rolled back, without anybody being asked."""
+"""A promoted model whose first fruit go wrong is rolled back, without anybody being asked.
+
+Two signs, each with its bound: too much goes to the manual lane, or it contradicts the champion before too often, which grades
+the same photographs in the shadow meanwhile.
+"""
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Engine
@@ -11,6 +16,7 @@ from models.repository import ModelRepository
 from service.decision import MANUAL
 from service.grading import Grading
 from service.inference.reload import Champion
+from service.inference.shadow import Shadow
 from service.monitor.alarms import Alarms
 from service.records.profiles import SERVICE
 from service.records.resources import Signature
@@ -23,6 +29,34 @@ FIRST: Final = 200
 """So many of a worker's gradings after a promotion are looked at."""
 
 
+@dataclass
+class _Count:
+    """How many of the first photographs show a sign; a share of 0 is not looked at."""
+
+    share: float
+    words: str
+    seen: int = 0
+    found: int = 0
+
+    @property
+    def done(self) -> bool:
+        return self.share == 0 or self.seen >= FIRST
+
+    def restart(self) -> None:
+        self.seen = self.found = 0
+
+    def note(self, shows: bool) -> bool:
+        """One more photograph; whether more than the share of all FIRST show the sign already, whatever the rest will be."""
+        if self.done:
+            return False
+        self.seen += 1
+        self.found += shows
+        return self.found > self.share * FIRST
+
+    def __str__(self) -> str:
+        return f"{self.words.format(self.found)}, more than {self.share:.0%} of {FIRST}"
+
+
 class RollbackWatch:
     """Counts one worker's gradings after each exchange of the champion. `note` is called on the event loop.
 
@@ -30,15 +64,19 @@ class RollbackWatch:
     it is not known here.
     """
 
-    def __init__(self, share: float, champion: Champion, engine: Engine, alarms: Alarms) -> None:
-        self._most = share * FIRST
-        self._share, self._champion, self._engine, self._alarms = share, champion, engine, alarms
+    def __init__(
+        self, manual_share: float, disagreement: float, champion: Champion, shadow: Shadow, engine: Engine, alarms: Alarms
+    ) -> None:
+        self._manual = _Count(manual_share, "sent {} of its first photographs to the manual lane")
+        self._against = _Count(disagreement, "contradicted the version before on {} of the first photographs that both graded")
+        self._champion, self._shadow, self._engine, self._alarms = champion, shadow, engine, alarms
         self._serving = champion.current if champion.ready else None
         self._version = self._serving.ref.version if self._serving else None
         self._before: int | None = None
-        self._seen, self._manual = FIRST, 0
         self._raised = False
         self._acting: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        shadow.on_compared = self._compared
         alarms.clear(MODEL_ROLLED_BACK)  # one that a run of the service before this one left open
 
     def note(self, grading: Grading) -> None:
@@ -47,15 +85,26 @@ class RollbackWatch:
         if serving is not self._serving:
             self._serving = serving
             self._start(serving.ref.version)
-        version = grading.model.version
-        if self._before is None or self._seen >= FIRST or version != self._version:
-            return
-        self._seen += 1
-        self._manual += grading.lane == MANUAL
-        # More than the share of all of them already, whatever the rest will be
-        if self._manual > self._most and self._acting is None:
-            self._seen = FIRST
-            self._acting = asyncio.create_task(self._roll_back(self._before, version))
+        if grading.model.version == self._version:
+            self._count(self._manual, grading.lane == MANUAL)
+
+    def _compared(self, champion: int, shadow: int, agree: bool) -> None:
+        """In the shadow's thread."""
+        if shadow == self._shadow.former:
+            self._loop.call_soon_threadsafe(self._note_compared, champion, shadow, agree)
+
+    def _note_compared(self, champion: int, shadow: int, agree: bool) -> None:
+        if (champion, shadow) == (self._version, self._before):
+            self._count(self._against, not agree)
+            if self._against.done:
+                self._shadow.former = None
+
+    def _count(self, sign: _Count, shows: bool) -> None:
+        version, before = self._version, self._before
+        if version is not None and before is not None and sign.note(shows) and self._acting is None:
+            self._manual.seen = self._against.seen = FIRST
+            self._shadow.former = None
+            self._acting = asyncio.create_task(self._roll_back(before, version, str(sign)))
 
     def _start(self, version: int) -> None:
         """This version grades from now on; the same as before where it went and came back between two photographs."""
@@ -63,7 +112,9 @@ class RollbackWatch:
         if version != self._version:
             # Whoever comes back was not promoted: were it watched too, two models in poor light would take turns
             self._before, self._version = None if back else self._version, version
-        self._seen = self._manual = 0
+        self._manual.restart()
+        self._against.restart()
+        self._shadow.former = None if self._against.done else self._before
         if self._raised and not back:
             self._raised = False
             self._alarms.clear(MODEL_ROLLED_BACK)
@@ -73,17 +124,14 @@ class RollbackWatch:
         if self._acting:
             await self._acting
 
-    async def _roll_back(self, before: int, version: int) -> None:
-        detail = (
-            f"Version {version} sent {self._manual} of its first photographs to the manual lane, more than "
-            f"{self._share:.0%} of {FIRST}; version {before} grades again."
-        )
+    async def _roll_back(self, before: int, version: int, why: str) -> None:
         try:
             if await asyncio.to_thread(_undo, self._champion.repository, self._engine, before, version):
                 self._raised = True
+                detail = f"Version {version} {why}; version {before} grades again."
                 self._alarms.raise_(MODEL_ROLLED_BACK, detail, "critical")
         except (SenkaError, OSError) as error:
-            log.error("version %d sends too much to the manual lane, but could not be rolled back: %s", version, error)
+            log.error("version %d %s, but could not be rolled back: %s", version, why, error)
         finally:
             self._acting = None
         await self._champion.follow()

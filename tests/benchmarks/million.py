@@ -27,6 +27,7 @@ from service.records.database import migrate, open_database
 from service.records.filters import Filters
 from service.records.photographs import PhotographStore
 from service.records.repository import Position, Records
+from service.records.review import candidates
 from service.records.rows import to_row
 from service.records.tables import confidence_tallies, gradings, tallies
 from service.records.tallies import tally
@@ -94,6 +95,9 @@ def of_the_repository(records: Records, season: Season, rounds: int) -> dict[str
         found[f"page: {name}"] = measured(lambda filters=filters: records.page(filters, 51), rounds)  # type: ignore[misc]
         if name != BETWEEN:  # the API counts by hundredths
             found[f"stats: {name}"] = measured(lambda filters=filters: records.stats(filters), rounds)  # type: ignore[misc]
+    for name in ("everything", "today", "line", "lot"):
+        filters = queries(season)[name]
+        found[f"what to label next: {name}"] = measured(lambda filters=filters: candidates(records, filters), rounds)  # type: ignore[misc]
     deep = Position(middle, season.rows)
     found["page: everything, far back"] = measured(lambda: records.page(Filters(), 51, deep), rounds)
     found["page: manual lane, far back"] = measured(lambda: records.page(Filters(lane="manual"), 51, deep), rounds)

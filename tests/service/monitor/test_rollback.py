@@ -111,12 +111,12 @@ async def test_a_model_that_is_sure_stays_and_after_its_first_fruits_nobody_watc
         await grade(running, 10)
         watch = running.context.rollback_watch
         assert watch is not None
-        manual = watch._manual
+        manual = watch._manual.found
         assert manual <= 3
         manual_lane = replace(await running.context.pipeline.grade(picture(1)), lane="manual")
         for _ in range(12):
             watch.note(manual_lane)
-        assert (watch._manual, running.context.champion.current.ref.version) == (manual, number)
+        assert (watch._manual.found, running.context.champion.current.ref.version) == (manual, number)
         assert await trail(running) == []
 
 
@@ -137,8 +137,10 @@ async def test_of_several_workers_one_rolls_back(service: Service, repository: M
     promote(1, 0.05)
     async with service(rollback_manual_share=0.3) as running:
         context = running.context
+        shadow = context.pipeline.shadow
         assert context.records is not None
-        watches = [RollbackWatch(0.3, context.champion, context.records.engine, context.alarms) for _ in range(3)]
+        assert shadow is not None
+        watches = [RollbackWatch(0.3, 0.0, context.champion, shadow, context.records.engine, context.alarms) for _ in range(3)]
         promote(2, UNSURE)
         await context.champion.refresh()
         made = [await context.pipeline.grade(picture(number), Order(dry_run=True)) for number in range(4)]
@@ -174,3 +176,51 @@ async def test_without_the_setting_nothing_is_rolled_back(service: Service, prom
         await running.context.champion.refresh()
         await grade(running, 20)
         assert running.context.champion.current.ref.version == 2
+
+
+async def compared(running: Running, done: Callable[[], bool]) -> None:
+    """Grade until the shadow, which takes its time, has seen enough."""
+    end = asyncio.get_running_loop().time() + 20
+    number = 0
+    while not done():
+        assert asyncio.get_running_loop().time() < end, "the shadow did not see enough"
+        await running.context.pipeline.grade(picture(number))
+        number += 1
+        await asyncio.sleep(0.02)
+
+
+async def test_one_that_contradicts_the_version_before_too_often_is_rolled_back(
+    service: Service, repository: ModelRepository, promote: Promote
+) -> None:
+    promote(1, 0.05)
+    async with service(rollback_disagreement=0.3) as running:
+        champion = running.context.champion
+        promote(2, 0.05)
+        await champion.refresh()
+        await compared(running, lambda: repository.aliases().champion == 1)
+        watch, shadow = running.context.rollback_watch, running.context.pipeline.shadow
+        assert watch is not None
+        assert shadow is not None
+        await watch.close()
+        assert champion.current.ref.version == 1
+        assert await trail(running) == [("senka", "model.rolled_back", 2, 1)]
+        detail = (await open_alarms(running))[0]["detail"]
+        assert detail.startswith("Version 2 contradicted the version before on 4 of the first photographs that both graded")
+        assert shadow.former is None
+
+
+async def test_one_that_says_the_same_as_before_stays_and_is_no_longer_compared(
+    service: Service, repository: ModelRepository, promote: Promote, tmp_path: Path
+) -> None:
+    promote(1, 0.05)
+    async with service(rollback_disagreement=0.3) as running:
+        champion, shadow = running.context.champion, running.context.pipeline.shadow
+        assert shadow is not None
+        path = make_model(tmp_path / "same.onnx", seed=1, temperature=0.06)
+        assert repository.publish(path, promote=True).number == 2
+        await champion.refresh()
+        await grade(running, 1)
+        assert shadow.former == 1
+        await compared(running, lambda: shadow.former is None)
+        assert champion.current.ref.version == 2
+        assert await trail(running) == []
