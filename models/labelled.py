@@ -23,6 +23,8 @@ from models.errors import InvalidBatch
 
 MANIFEST: Final = "manifest.csv"
 COLUMNS: Final = ("path", "grade", "lot", "camera", "captured_at", "labeller", "source")
+CORRECTIONS: Final = "correction"
+"""In the column `source`: what operators corrected, which is not drawn as the fruit come."""
 _BARE: Final = frozenset(("path", "grade"))
 """Columns that are written and read as they are: they name things, and a grade is one of a few."""
 _FORMULA: Final = re.compile(r"'*[=+\-@＝＋－＠]")

@@ -139,6 +139,15 @@ class ModelRepository:
         """Make the champion before this one the champion again. Raises ModelNotFound when there was none, ModelCorrupt."""
         return self.exchange(None).now
 
+    def promote_after(self, wanted: int, judged_against: int | None) -> bool:
+        """`promote`, unless another than `judged_against`, the champion that it was compared with, grades by now; whether it was
+        done. Raises as `promote`."""
+        with self._lock():
+            if self.aliases().champion not in (judged_against, wanted):
+                return False
+            self._exchange(self.get(wanted), back=False)
+        return True
+
     def exchange(self, wanted: str | int | None) -> Exchange:
         """`promote`, or `rollback` with None, as one step that also says who was the champion before. Raises as they do."""
         find = self._previous if wanted is None else lambda: self.get(wanted)
@@ -163,7 +172,8 @@ class ModelRepository:
         aliases = self.aliases()
         changed = promoted(aliases, version.number)
         if back:
-            changed = changed.model_copy(update={"history": aliases.history[:-1]})
+            withdrawn = [*changed.withdrawn, aliases.champion] if aliases.champion is not None else changed.withdrawn
+            changed = changed.model_copy(update={"history": aliases.history[:-1], "withdrawn": withdrawn})
         self._write_aliases(changed)
         return Exchange(aliases.champion, version)
 

@@ -17,6 +17,8 @@ class Aliases(BaseModel):
     champion: int | None = None
     challenger: int | None = None
     history: list[int] = []
+    withdrawn: list[int] = []
+    """Champions that were rolled back, and that nobody has promoted since: no retraining makes them champion again."""
 
 
 class Facts(BaseModel):
@@ -59,4 +61,5 @@ def promoted(aliases: Aliases, number: int) -> Aliases:
         return aliases
     history = [*aliases.history, aliases.champion] if aliases.champion is not None else aliases.history
     challenger = None if aliases.challenger == number else aliases.challenger
-    return Aliases(champion=number, challenger=challenger, history=history)
+    withdrawn = [other for other in aliases.withdrawn if other != number]
+    return Aliases(champion=number, challenger=challenger, history=history, withdrawn=withdrawn)

@@ -43,6 +43,8 @@ class _Facts(BaseModel):
     origin_sha256: str
     kept_at: str
     attribution: str = ""
+    selected: bool = False
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,13 @@ class Kept:
     same batch."""
     kept_at: str
     """RFC 3339, UTC."""
+    selected: bool = False
+    """Whether its fruit were chosen, as corrections are because a model erred: what is got right of them proves no gain."""
+    replayed: bool = False
+    """Whether it came as an earlier set: a model that was not trained by a retraining knows it."""
 
 
-def keep(data: LabelledSet, root: Path) -> Kept:
+def keep(data: LabelledSet, root: Path, *, selected: bool = False, replayed: bool = False) -> Kept:
     """Keep a set as a labelled batch under `root`; the same set twice is one batch, made whole where it was damaged.
 
     Encoded files are copied byte for byte, pixels written as PNG: the network inputs are the same. Grades, lots, fruit (as the
@@ -72,7 +78,7 @@ def keep(data: LabelledSet, root: Path) -> Kept:
         _sweep(root)  # under the lock nobody else is writing
         aside = root / f"{ASIDE}{uuid.uuid4().hex}"
         try:
-            name = _write(data, aside)[:16]
+            name = _write(data, aside, selected, replayed)[:16]
             folder = root / name
             if not _is_whole(folder):
                 if folder.exists():
@@ -110,7 +116,7 @@ def encoded(sample: Sample) -> tuple[bytes, str]:
         raise DataError(f"{sample.path or sample.name} cannot be read: {error}", sample=sample.name) from error
 
 
-def _write(data: LabelledSet, folder: Path) -> str:
+def _write(data: LabelledSet, folder: Path, selected: bool, replayed: bool) -> str:
     """Write the batch durably into the new `folder`; returns its `batch_sha256`."""
     (folder / IMAGES).mkdir(parents=True)
     digest = BatchDigest()
@@ -124,6 +130,8 @@ def _write(data: LabelledSet, folder: Path) -> str:
         origin_sha256=data.sha256,
         kept_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         attribution=data.attribution,
+        selected=selected,
+        replayed=replayed,
     )
     write_durably(folder / KEPT_FILE, facts.model_dump_json(indent=1).encode())
     for written in (folder / MANIFEST, folder / IMAGES, folder):
@@ -159,7 +167,7 @@ def _is_whole(folder: Path) -> bool:
 def _read(folder: Path) -> Kept:
     facts = read_json(folder / KEPT_FILE, _Facts, f"delete the folder {folder.name}: later trainings then do without the batch")
     data = replace(load(folder), attribution=facts.attribution)
-    return Kept(data, folder, facts.origin_sha256, facts.kept_at)
+    return Kept(data, folder, facts.origin_sha256, facts.kept_at, facts.selected, facts.replayed)
 
 
 def _sweep(root: Path) -> None:

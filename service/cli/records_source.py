@@ -35,7 +35,8 @@ def with_records(command: Any) -> Any:
             raise typer.BadParameter(f"{' and '.join(asked)}: name {PREFIX} once; one span of time may hold both.")
         with exported(asked[0]) as folder:
             found = [str(folder) if source == asked[0] else source for source in _listed(data)]
-            return inner(**{**given, "data": found[0] if isinstance(data, str) else found})
+            more = {"asked": _listed(data)} if "asked" in given else {}  # what a command notes down must outlive the folder
+            return inner(**{**given, "data": found[0] if isinstance(data, str) else found, **more})
 
     command.callback = exporting_first
     return command

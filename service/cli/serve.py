@@ -66,6 +66,8 @@ def serve(
         if value is not None:
             os.environ[name] = str(value)  # for the worker processes, which read the same settings
     settings = Settings.load()
+    # As many again may be accepted before those that go for them are closed, and as many wait to be
+    _allow_files(3 * settings.max_connections + FILES_BESIDE_CONNECTIONS)
     metrics_folder = None
     if settings.workers > 1:
         # Before anything imports prometheus-client: it decides then whether values live in memory or in files.
@@ -102,8 +104,6 @@ def _run(settings: Settings) -> None:
     _require_address(settings)
     tls = certificate(settings)
     bounds = Bounds(settings.head_timeout_ms / 1e3, settings.max_connections)
-    # As many again may be accepted before those that go for them are closed, and as many wait to be
-    _allow_files(3 * settings.max_connections + FILES_BESIDE_CONNECTIONS)
     config = BoundedConfig(
         "service.app:create_app",
         factory=True,

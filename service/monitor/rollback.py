@@ -73,11 +73,9 @@ class RollbackWatch:
         self._serving = champion.current if champion.ready else None
         self._version = self._serving.ref.version if self._serving else None
         self._before: int | None = None
-        self._raised = False
         self._acting: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         shadow.on_compared = self._compared
-        alarms.clear(MODEL_ROLLED_BACK)  # one that a run of the service before this one left open
 
     def note(self, grading: Grading) -> None:
         """One more grading. Never waits and never raises."""
@@ -109,15 +107,14 @@ class RollbackWatch:
     def _start(self, version: int) -> None:
         """This version grades from now on; the same as before where it went and came back between two photographs."""
         back = version == self._before
+        if version != self._version and not back:
+            self._alarms.clear(MODEL_ROLLED_BACK)  # not at a start: a worker that takes another's place has seen nothing
         if version != self._version:
             # Whoever comes back was not promoted: were it watched too, two models in poor light would take turns
             self._before, self._version = None if back else self._version, version
         self._manual.restart()
         self._against.restart()
         self._shadow.former = None if self._against.done else self._before
-        if self._raised and not back:
-            self._raised = False
-            self._alarms.clear(MODEL_ROLLED_BACK)
 
     async def close(self) -> None:
         """Finish what was begun."""
@@ -127,9 +124,12 @@ class RollbackWatch:
     async def _roll_back(self, before: int, version: int, why: str) -> None:
         try:
             if await asyncio.to_thread(_undo, self._champion.repository, self._engine, before, version):
-                self._raised = True
-                detail = f"Version {version} {why}; version {before} grades again."
-                self._alarms.raise_(MODEL_ROLLED_BACK, detail, "critical")
+                self._alarms.raise_(MODEL_ROLLED_BACK, f"Version {version} {why}; version {before} grades again.", "critical")
+            elif self._champion.repository.aliases().champion == version:  # there was another between the two
+                log.error("version %d %s; roll it back by hand", version, why)
+                self._alarms.raise_(
+                    MODEL_ROLLED_BACK, f"Version {version} {why}. It grades on: roll it back by hand.", "critical"
+                )
         except (SenkaError, OSError) as error:
             log.error("version %d %s, but could not be rolled back: %s", version, why, error)
         finally:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, Select, func, select
 from models.durable import sync_folder
 from models.errors import SenkaError
 from models.grades import GRADES
-from models.labelled import MANIFEST, BatchDigest, LabelledImage, manifest_writer
+from models.labelled import CORRECTIONS, MANIFEST, BatchDigest, LabelledImage, manifest_writer
 from service.grading import rfc3339
 from service.records.aside import aside
 from service.records.backup import snapshot
@@ -31,7 +31,6 @@ from service.records.tables import corrections, gradings
 
 NOT_CUCUMBERS: Final = "not_cucumbers.csv"
 """Beside the manifest, with its columns: photographs of something else, which no training reads."""
-SOURCE: Final = "correction"
 FACTS: Final = ("grading_id", "graded", "confidence", "model_name", "model_version", "line", "received_at", "corrected_at")
 """Further columns; `graded` is what the model said, empty where it missed its deadline."""
 _IMAGES: Final = {True: "photographs", False: "not_cucumbers"}
@@ -228,7 +227,7 @@ def _image(path: str, row: dict[str, Any]) -> LabelledImage:
     """A row of a manifest. The name of its file is the content's: what a camera sent names nothing on a disk."""
     texts = {name: "" if value is None else str(value) for name, value in row.items()}
     columns = {name: texts[name] for name in ("grade", "lot", "camera", "captured_at", "labeller")}
-    return LabelledImage(path, source=SOURCE, facts={name: texts[name] for name in FACTS}, **columns)
+    return LabelledImage(path, source=CORRECTIONS, facts={name: texts[name] for name in FACTS}, **columns)
 
 
 def _require_empty(out: Path) -> None:

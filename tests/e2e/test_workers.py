@@ -43,6 +43,13 @@ def test_workers_share_what_was_loaded(serve: Serve, home: Path) -> None:
         assert service.grade(PICTURE).status == 200
 
 
+def test_workers_may_open_as_many_files_as_the_supervisor(serve: Serve, home: Path) -> None:
+    with serve(home, workers=2, max_connections=600) as service:
+        until(lambda: len(service.grading_processes()) == 2)
+        allowed = [process.rlimit(psutil.RLIMIT_NOFILE)[0] for process in service.grading_processes()]
+        assert min(allowed) >= 3 * 600
+
+
 def test_workers_end_with_a_supervisor_that_was_killed(serve: Serve, home: Path) -> None:
     with serve(home, workers=2) as service:
         until(lambda: len(service.grading_processes()) == 2)

@@ -259,13 +259,35 @@ class TestExchange:
         assert repository.exchange(None) == Exchange(2, repository.get(1))
         assert repository.aliases().history == []
 
+    def test_it_is_promoted_only_after_the_champion_it_was_judged_against(
+        self, repository: ModelRepository, files: list[Path]
+    ) -> None:
+        for file in files[:3]:
+            repository.publish(file)
+        assert repository.promote_after(1, None)
+        assert not repository.promote_after(3, 2)
+        assert repository.aliases().champion == 1
+        assert repository.promote_after(2, 1)
+        assert repository.promote_after(2, 1)  # once more after a crash
+        assert repository.aliases().history == [1]
+
+    def test_who_was_rolled_back_is_withdrawn_until_somebody_promotes_it_again(
+        self, repository: ModelRepository, files: list[Path]
+    ) -> None:
+        for file in files[:2]:
+            repository.publish(file, promote=True)
+        repository.rollback()
+        assert repository.aliases().withdrawn == [2]
+        repository.promote(2)
+        assert repository.aliases().withdrawn == []
+
     def test_the_last_exchange_is_undone_once(self, repository: ModelRepository, files: list[Path]) -> None:
         for file in files[:2]:
             repository.publish(file, promote=True)
         assert repository.undo(1, 2) == Exchange(2, repository.get(1))
         for before, now in ((1, 2), (2, 1), (1, 1)):
             assert repository.undo(before, now) is None
-        assert repository.aliases() == Aliases(champion=1)
+        assert repository.aliases() == Aliases(champion=1, withdrawn=[2])
 
     def test_an_exchange_that_another_followed_is_not_undone(self, repository: ModelRepository, files: list[Path]) -> None:
         for file in files[:3]:

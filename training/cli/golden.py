@@ -1,11 +1,14 @@
 """`senka golden`: the photographs that models are judged on."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from training.cli.common import Json, Split, group, part_of, progress_bar, show
+
+if TYPE_CHECKING:
+    from training.sources import LabelledSet
 
 app = group()
 golden_app = typer.Typer(
@@ -43,8 +46,21 @@ def add(
     if refused:
         lines.append(f"{len(refused)} refused, for the same picture has another grade; correct the one or the other:")
         lines += [f"  {one.name} is {one.grade}, {one.other} {one.other_grade}" for one in refused]
+    learned = _learned(sources)
+    if learned:
+        lines.append(f"Of these, {learned} were learned by earlier models, whose figures on them are better than they should be.")
     facts = {"added": added, "already": already, "images": grown[-1].images, "refused": [one.model_dump() for one in refused]}
+    facts["learned"] = learned
     show(as_json, {"folder": str(target.folder), **facts}, "\n".join(lines))
+
+
+def _learned(sources: "list[LabelledSet]") -> int:
+    """How many photographs are in the batches that retrainings keep."""
+    from models.places import Places
+    from training.kept import kept
+
+    known = {sample.pixel_digest() for batch in kept(Places.load().kept_batches) for sample in batch.data.samples}
+    return sum(sample.pixel_digest() in known for source in sources for sample in source.samples) if known else 0
 
 
 @golden_app.command("show", epilog="Example: senka golden show")

@@ -51,6 +51,7 @@ def retrain(
     nice: Annotated[int, typer.Option(min=0, max=19, help="How far it steps back for other programs, such as the service.")] = 10,
     resume: Annotated[str | None, typer.Option(metavar="ID", help="Go on with one that was stopped.")] = None,
     cancel: Annotated[str | None, typer.Option(metavar="ID", help="Stop the one that runs, at its next step.")] = None,
+    asked: Annotated[list[str] | None, typer.Option(hidden=True, help="The sources as they were named.")] = None,
     lock_fd: Annotated[int | None, typer.Option(hidden=True, help="The turn, from the service that started this.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -75,7 +76,7 @@ def retrain(
         return
     with usage():
         request = RetrainRequest(
-            data=tuple(data or ()),
+            data=tuple(asked or data or ()),
             replay=tuple(replay or ()),
             golden=golden,
             to_golden=to_golden,

@@ -24,6 +24,7 @@ class GateBounds(BaseModel):
 
     min_images: int = Field(90, ge=1, description="a smaller golden set decides nothing")
     min_fruit_per_grade: int = Field(10, ge=2, description="the recall of a grade of fewer fruit is shown, not judged")
+    min_recent_fruit: int = Field(20, ge=1, description="fewer recent fruit prove no gain")
     max_unjudged_grades: int = Field(2, ge=0, description="how many of the model's grades may have too few fruit")
 
     min_accuracy: Share = Field(0.5, description="floor; the share of golden images graded right")

@@ -50,6 +50,8 @@ def judge(
     if golden:
         reasons += [Reason(code=code, text=text) for code, text in _refusals(golden, bounds)]
         said += _unjudged(golden, bounds)
+        if recent and recent.fruit < bounds.min_recent_fruit:
+            said.append(f"{recent.fruit} recent fruit prove no gain; {bounds.min_recent_fruit} are needed.")
     if recent:
         reasons += [Reason(code="recent", text=text) for text in _fell_surely(recent, "recent images")]
     if corrections:
@@ -84,9 +86,9 @@ def _gains(
 ) -> tuple[Outcome, Reason] | tuple[Outcome, Reason, Reason]:
     """Whether it is better on either set, and why."""
     outcome, reason = _gain(golden, 1 - bounds.certainty)
-    if outcome == "better" or recent is None:
+    if outcome == "better" or recent is None or recent.fruit < bounds.min_recent_fruit:
         return outcome, reason
-    alpha = (1 - bounds.certainty) / tried
+    alpha = (1 - bounds.certainty) / (2 * tried)  # two looks at them, at accuracy and at log loss
     outcome, lately = _gain(recent, alpha)
     if outcome != "better" and (surer := _surer(recent, alpha)):
         outcome, lately = "better", surer

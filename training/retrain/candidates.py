@@ -124,7 +124,7 @@ def loss(model: bytes, material: Material) -> float:
     found = answers(model, material.validation)
     own = found.probabilities[np.arange(len(found.truth)), found.truth]
     entropy = -np.log(np.maximum(own, 1e-12))
-    recent = {sample.name for sample in material.recent.samples} if material.recent else set()
+    recent = {sample.name for part in (material.recent, material.chosen) if part for sample in part.samples}
     is_recent = np.array([sample.name in recent for sample in material.validation.samples])
     return float(np.mean([entropy[part].mean() for part in (is_recent, ~is_recent) if part.any()]))
 

@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 
 RECENT_SHARE: Final = 0.25
 """Of the new photographs: never trained on, the gate shows on them what was learned of today's fruit and light."""
-VALIDATION_SHARE: Final = 0.15
-"""Of the earlier ones: beside the recent photographs they choose between two trainings, and calibrate."""
+STAYING_SHARE: Final = 0.6
+"""Of a batch's recent photographs: they are never trained on later either. A champion that has learned a photograph, and a
+training that goes on from it, cannot be judged by it; so each batch is parted once, whatever else there is."""
 REPLAY_LEAST: Final = 1000
 REPLAY_TIMES: Final = 4
 """So many earlier photographs are replayed for each new one in a fine-tuning, and REPLAY_LEAST where there are that many."""
@@ -62,9 +63,11 @@ class Material:
     earlier: LabelledSet | None
     """Everything kept that is neither new nor held out."""
     recent: LabelledSet | None
-    """New photographs that are held out; None where there are too few."""
+    """New photographs that are held out, drawn as the fruit came; None where there are too few."""
+    chosen: LabelledSet | None
+    """Those of batches whose fruit were chosen: what is got right of them proves no gain."""
     validation: LabelledSet
-    """`recent`, and a share of the earlier ones."""
+    """Both, and the earlier ones that were held out when they were new."""
     batches: tuple[Kept, ...]
 
     def everything(self) -> LabelledSet:
@@ -94,7 +97,7 @@ class Material:
 def unknown_to(card: ModelCard | None, batches: Sequence[Kept]) -> list[Kept]:
     """Batches that the champion was not trained on: those of retrainings that were refused, too."""
     known = set() if card is None else {data.sha256 for data in card.data}
-    return [batch for batch in batches if batch.data.sha256 not in known and batch.origin_sha256 not in known]
+    return [one for one in batches if not (one.replayed or one.data.sha256 in known or one.origin_sha256 in known)]
 
 
 def assemble(taken: Taken, root: Path, golden: LabelledSet, request: RetrainRequest) -> Material:
@@ -106,23 +109,28 @@ def assemble(taken: Taken, root: Path, golden: LabelledSet, request: RetrainRequ
     if gone := [name for name in (*taken.new, *taken.earlier) if name not in batches]:
         raise DataError(f"The batches {', '.join(gone)} are no longer in {root}. Start a retraining anew.", gone=gone)
     seen = set(pixels_of(golden))
-    new = _joined("new", [batches[name] for name in taken.new], seen)
-    earlier = _joined("earlier", [batches[name] for name in taken.earlier], seen) if taken.earlier else None
-    if not new.samples:
+    fresh = [batches[name] for name in reversed(taken.new)]  # the newest first: a label that was put right counts
+    by_lot, chosen = ([one for one in fresh if one.selected is selected] for selected in (False, True))
+    learned, recent = _joined("new", by_lot, seen)
+    more, hard = _joined("chosen", chosen, seen)
+    learned = replace(learned, samples=(*learned.samples, *more.samples))
+    remembered, checked = _joined("earlier", [batches[name] for name in taken.earlier], seen, staying=True)
+    held = [*recent.samples, *hard.samples, *checked.samples]
+    if not learned.samples and not held:
         raise DataError("None of the new photographs is left to learn from: all of them are in the golden set.")
-    learned, recent = _part(new, RECENT_SHARE, request.seed)
-    remembered, checked = (None, None) if earlier is None else _part(earlier, VALIDATION_SHARE, request.seed)
-    held = [part for part in (recent, checked) if part is not None]
     if not held:
         raise DataError(
-            f"{len(new)} photographs are too few: some must be held out, and every grade has a single fruit. Label more, or name "
-            "earlier ones with --replay."
+            f"{len(learned)} photographs are too few: some must be held out, and every grade has a single fruit. Label more, or "
+            "name earlier ones with --replay."
         )
-    samples = tuple(sample for part in held for sample in part.samples)
-    learnable = {sample.grade for part in (learned, remembered) if part is not None for sample in part.samples}
-    validation = LabelledSet("held out", tuple(sample for sample in samples if sample.grade in learnable))
+    learnable = {sample.grade for part in (learned, remembered) for sample in part.samples}
+    validation = LabelledSet("held out", tuple(sample for sample in held if sample.grade in learnable))
     used = tuple(batches[name] for name in (*taken.new, *taken.earlier))
-    return Material(learned, remembered, recent, validation, used)
+    return Material(learned, _unless_empty(remembered), _unless_empty(recent), _unless_empty(hard), validation, used)
+
+
+def _unless_empty(data: LabelledSet) -> LabelledSet | None:
+    return data if data.samples else None
 
 
 def never_learned(golden: Golden, source: str | None) -> LabelledSet | None:
@@ -131,20 +139,44 @@ def never_learned(golden: Golden, source: str | None) -> LabelledSet | None:
     return LabelledSet.merged(sets) if sets else None
 
 
-def _joined(name: str, batches: Sequence[Kept], seen: set[str]) -> LabelledSet:
-    """Several batches as one set; each counts its fruit for itself.
+def _joined(name: str, batches: Sequence[Kept], seen: set[str], *, staying: bool = False) -> tuple[LabelledSet, LabelledSet]:
+    """What is learned of several batches, and what is held out; each counts its fruit for itself.
 
     Without the fruit of which a photograph was seen before, by its pixels, and every photograph once: two batches may hold the
     same, one to learn and one held out. What is taken is added to `seen`.
     """
-    samples: list[Sample] = []
+    learned: list[Sample] = []
+    held: list[Sample] = []
     for batch in batches:
         prefix = batch.folder.name
+        out = _held_out(batch.data, staying)
         for sample in without(batch.data, frozenset(seen)).samples:
             if (pixels := sample.pixel_digest()) not in seen:
                 seen.add(pixels)
-                samples.append(replace(sample, name=f"{prefix}/{sample.name}", group=f"{prefix}/{sample.group}"))
-    return LabelledSet(name, tuple(samples))
+                mine = replace(sample, name=f"{prefix}/{sample.name}", group=f"{prefix}/{sample.group}")
+                (held if sample.name in out else learned).append(mine)
+    return LabelledSet(name, tuple(learned)), LabelledSet(name, tuple(held))
+
+
+def _held_out(batch: LabelledSet, staying: bool) -> frozenset[str]:
+    """Names of the photographs of a batch that are held out while it is new, or of those among them that stay so.
+
+    Whole lots where each grade came in several, else whole fruit.
+    """
+    out = _drawn_out(batch, RECENT_SHARE)
+    if staying and out:
+        recent = replace(batch, samples=tuple(sample for sample in batch.samples if sample.name in out))
+        out = _drawn_out(recent, STAYING_SHARE) or out
+    return out
+
+
+def _drawn_out(data: LabelledSet, share: float) -> frozenset[str]:
+    try:
+        _, held = hold_out(data, share, seed=0, by="lot" if lots_suffice(data) else "fruit")
+    except DataError as error:  # a single grade, or a single fruit of each: there is nothing to hold out
+        log.info("nothing of %s is held out: %s", data.name, error)
+        return frozenset()
+    return frozenset(sample.name for sample in held)
 
 
 def pixels_of(golden: LabelledSet | None) -> frozenset[str]:
@@ -158,16 +190,6 @@ def without(data: LabelledSet, golden: frozenset[str]) -> LabelledSet:
     if not judged:
         return data
     return replace(data, samples=tuple(sample for sample in data.samples if sample.group not in judged), parts=())
-
-
-def _part(data: LabelledSet, share: float, seed: int) -> tuple[LabelledSet, LabelledSet | None]:
-    """What is learned and what is held out, whole lots where each grade came in several, else whole fruit."""
-    try:
-        learned, held = hold_out(data, share, seed, by="lot" if lots_suffice(data) else "fruit")
-    except DataError as error:  # a single grade, or a single fruit of each: there is nothing to hold out
-        log.info("nothing of %s is held out: %s", data.name, error)
-        return data, None
-    return replace(data, samples=tuple(learned)), replace(data, samples=tuple(held))
 
 
 def _drawn(data: LabelledSet, wanted: int, seed: int) -> tuple[Sample, ...]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from models.card import card_of
 from models.durable import read_json
-from models.errors import CheckpointMissing, DataError, ModelNotFound, RunError, SenkaError
+from models.errors import CheckpointMissing, DataError, ModelError, ModelNotFound, RunError, SenkaError
 from models.graph import open_session
 from models.places import Places
 from models.repository import CHAMPION, ModelRepository
@@ -78,7 +78,7 @@ def _run(places: Places, request: RetrainRequest, sources: Sequence[str], folder
     material = assemble(taken, places.kept_batches, never_learned(golden, request.golden) or judged_on, request)
     reporter.stage(
         "training",
-        new_images=len(material.new) + len(material.recent or ()),
+        new_images=len(material.new) + len(material.recent or ()) + len(material.chosen or ()),
         golden_images=len(judged_on),
     )
     candidate = train_candidate(request, material, taken, folder, places.model_name, champion, reporter)
@@ -87,7 +87,9 @@ def _run(places: Places, request: RetrainRequest, sources: Sequence[str], folder
     verdict = _judged(request, folder, candidate, champion, judged_on, material, bounds, reporter)
     reasons = tuple(reason.text for reason in verdict.reasons)
     notes = (*taken.notes, *notes_of(candidate, champion))
-    if not verdict.passed:
+    if verdict.passed:
+        golden.require_unseen(learned)  # somebody may have added to it meanwhile
+    else:
         text = " ".join(("The gate did not let the new model through.", *reasons, *notes))
         return reporter.end(state="refused", stage="done", reasons=reasons, text=text)
     return _published(request, repository, folder, candidate, champion, " ".join((*reasons, *notes)), reasons, reporter)
@@ -148,7 +150,8 @@ def _judged(
         same = graded == (before.candidate.sha256, before.champion.sha256 if before.champion else None)
         if same and before.golden.images == len(golden):
             return before
-    corrections = load_all(request.corrections) if request.corrections else None
+    hard = [*([load_all(request.corrections)] if request.corrections else []), *([material.chosen] if material.chosen else [])]
+    corrections = replace(LabelledSet.merged(hard), name="corrections") if hard else None
     recent = _with_golden_of_today(material.recent, folder)
     judged = len(golden) + len(recent or ()) + len(corrections or ())
     total, done = judged * (2 if champion else 1), 0
@@ -187,16 +190,28 @@ def _verdict(folder: Path) -> Verdict | None:
         return None
 
 
-def _sha256(model: Path) -> str:
-    return sha256(model.read_bytes()).hexdigest()
+def _sha256(file: Path) -> str:
+    return sha256(file.read_bytes()).hexdigest()
 
 
 def _with_golden_of_today(recent: LabelledSet | None, folder: Path) -> LabelledSet | None:
     """The recent photographs and those of the same batch that the golden set grew by: neither model saw them either."""
-    aside = [batch.data for batch in kept(folder / GOLDEN_ASIDE)]
+    aside = [batch.data for batch in kept(folder / GOLDEN_ASIDE) if not batch.selected]
     if not aside:
         return recent
     return replace(LabelledSet.merged([*([recent] if recent else []), *aside]), name="new", parts=())
+
+
+def _withdrawn(repository: ModelRepository, checkpoint: Path) -> int | None:
+    """The number of a version that was rolled back and has the same weights: the same photographs make them again."""
+    weights = _sha256(checkpoint)
+    for number in repository.aliases().withdrawn:
+        try:
+            if sha256(repository.load_checkpoint(repository.get(number))).hexdigest() == weights:
+                return number
+        except ModelError:  # deleted since, or published without its weights
+            continue
+    return None
 
 
 def _published(
@@ -211,19 +226,23 @@ def _published(
 ) -> Retraining:
     """Publish as challenger, and promote where that was asked for and the champion is still the one it was judged against."""
     reporter.stage("publish")
+    weights = folder / candidate.run / CHECKPOINT_FILE
+    if request.promote and (withdrawn := _withdrawn(repository, weights)):
+        text = (
+            f"Version {withdrawn}, of the same weights, was rolled back: it does not come back by itself. senka models promote "
+            f"{withdrawn} takes it again."
+        )
+        return reporter.end(state="refused", stage="done", reasons=(text, *reasons), text=f"{text} {why}")
     note = f"retraining {folder.name}: {candidate.kind}"
-    version = repository.publish(folder / candidate.model, note, checkpoint=folder / candidate.run / CHECKPOINT_FILE)
+    version = repository.publish(folder / candidate.model, note, checkpoint=weights)
     known = {"stage": "done", "version": version.number, "reasons": reasons}
     if not request.promote:
         text = f"Published as version {version.number}, the challenger. {why}"
         return reporter.end(state="published", text=text, **known)
     reporter.stage("promote", version=version.number)
     judged_against = champion.version.number if champion else None
-    now = repository.aliases().champion
-    if now not in (judged_against, version.number):
-        text = (
-            f"Published as version {version.number}, the challenger, not promoted: version {now} became champion meanwhile. {why}"
-        )
+    if not repository.promote_after(version.number, judged_against):
+        now = repository.aliases().champion
+        text = f"Published as version {version.number}, not promoted: version {now} became champion meanwhile. {why}"
         return reporter.end(state="published", text=text, **known)
-    repository.promote(version.number)
     return reporter.end(state="promoted", text=f"Version {version.number} is the champion. {why}", **known)

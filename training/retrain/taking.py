@@ -10,6 +10,7 @@ import numpy as np
 
 from models.card import ModelCard
 from models.errors import DataError
+from models.labelled import CORRECTIONS
 from models.retrainings import INTAKE_PAGE, RetrainRequest
 from training.checkpoints import write_bytes
 from training.evaluate import Answers, answers
@@ -19,7 +20,7 @@ from training.intake.suspects import confident_joint, find_suspects
 from training.kept import Kept, keep, kept
 from training.retrain.material import Taken, grow_golden, never_learned, pixels_of, unknown_to, without
 from training.retrain.progress import Reporter
-from training.sources import LabelledSet, load
+from training.sources import RECORDS, LabelledSet, load
 from training.splits import hold_out
 
 MUCH: Final = ("different", "far off")
@@ -44,7 +45,7 @@ def take_in(
     reporter.stage("intake", "reading")
     judged_on = _as_it_was(never_learned(golden, request.golden), folder)
     golden_pixels = pixels_of(judged_on)
-    replayed = [keep(without(load(source, request.split), golden_pixels), root) for source in request.replay]
+    replayed = [keep(without(load(one, request.split), golden_pixels), root, replayed=True) for one in request.replay]
     known = kept(root)
     card = champion[1] if champion else None
     again = {one.folder for one in replayed}
@@ -55,18 +56,19 @@ def take_in(
     notes: list[str] = []
     changed = champion is None
     if sources:
-        incoming = _read(sources)
+        incoming, corrected = _read(sources)
+        corrected = corrected or any(source.startswith(RECORDS) for source in request.data)
         report = _examined(incoming, before, judged_on, champion, reporter)
         _write(folder, report, incoming, before, judged_on)
         changed = changed or any(shift.verdict in MUCH for shift in report.shifts if shift.measure not in _NOT_OF_LIGHT)
         mine, to_golden = _cleaned(incoming, report, request)
         if to_golden is not None:
             # Kept aside first: after a kill they are told from those that were golden before, see _as_it_was.
-            aside = keep(to_golden, folder / GOLDEN_ASIDE)
+            aside = keep(to_golden, folder / GOLDEN_ASIDE, selected=corrected)
             notes.append(grow_golden(golden, aside.data))
         if mine is not None:
             reporter.tell("keeping the batch")
-            batch = keep(mine, root)
+            batch = keep(mine, root, selected=corrected)
             pending = [*(one for one in pending if one.folder != batch.folder), batch]
     if not pending:
         raise DataError(
@@ -93,15 +95,16 @@ def _as_it_was(golden: LabelledSet | None, folder: Path) -> LabelledSet | None:
     return replace(golden, samples=others, parts=()) if others else None
 
 
-def _read(sources: Sequence[str]) -> Incoming:
-    """Several sources as one batch."""
+def _read(sources: Sequence[str]) -> tuple[Incoming, bool]:
+    """Several sources as one batch, and whether corrections are among them."""
     incoming = [read_incoming(source) for source in sources]
+    corrected = any(row.source == CORRECTIONS for one in incoming for row in one.rows.values())
     if len(incoming) == 1:
-        return incoming[0]
+        return incoming[0], corrected
     refused = tuple(
         one.model_copy(update={"name": f"{source.data.name}/{one.name}"}) for source in incoming for one in source.refused
     )
-    return Incoming(LabelledSet.merged(source.data for source in incoming), refused)
+    return Incoming(LabelledSet.merged(source.data for source in incoming), refused), corrected
 
 
 def _examined(
@@ -153,7 +156,15 @@ def _write(folder: Path, report: Report, incoming: Incoming, known: Sequence[Kep
 
 
 def _cleaned(incoming: Incoming, report: Report, request: RetrainRequest) -> tuple[LabelledSet | None, LabelledSet | None]:
-    """What is learned from and what the golden set grows by; None for nothing."""
+    """What is learned from and what the golden set grows by; None for nothing.
+
+    A photograph that was learned before under another label is learned again: somebody put the label right.
+    """
+    righted = {copy.name for copy in report.earlier if copy.exact and copy.contradicts}
+    left_out = tuple(
+        left for left in report.left_out if not (left.name in righted and left.why == "copy of an earlier photograph")
+    )
+    report = report.model_copy(update={"left_out": left_out})
     if len(report.left_out) == len(incoming.data):
         return None, None
     usable = clean(incoming.data, report)

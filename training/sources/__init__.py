@@ -9,7 +9,7 @@ from models.errors import DataError, UnknownSource
 from training.sources import cucumber9, folders, label_studio, mnist, safe_tar, zipped
 from training.sources.samples import LabelledSet, Sample, Split
 
-__all__ = ["LabelledSet", "Sample", "Split", "load", "load_all"]
+__all__ = ["RECORDS", "LabelledSet", "Sample", "Split", "load", "load_all"]
 
 KINDS: Final = (
     "a CUCUMBER-9 archive (.tar.gz) or folder (data_batch_*, test_batch)",

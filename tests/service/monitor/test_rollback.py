@@ -224,3 +224,17 @@ async def test_one_that_says_the_same_as_before_stays_and_is_no_longer_compared(
         await compared(running, lambda: shadow.former is None)
         assert champion.current.ref.version == 2
         assert await trail(running) == []
+
+
+async def test_where_another_came_between_a_person_is_called(
+    service: Service, repository: ModelRepository, promote: Promote, tmp_path: Path
+) -> None:
+    promote(1, 0.05)
+    async with service(rollback_manual_share=0.3) as running:
+        promote(2, 0.05)
+        promote(3, UNSURE)  # before this worker has seen the second
+        await running.context.champion.refresh()
+        await grade(running, 6)
+        assert repository.aliases().champion == 3
+        assert (await open_alarms(running))[0]["detail"].endswith("It grades on: roll it back by hand.")
+        assert await trail(running) == []

@@ -11,6 +11,8 @@ from models.grades import GRADES
 from models.labelled import read_manifest, write_manifest
 from models.places import Places
 from tests.commands import home, ok, senka  # noqa: F401 - home is a fixture
+from training.kept import keep
+from training.sources import load
 from training.synth import synthesize
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -49,7 +51,9 @@ def test_a_contradiction_is_printed(batch, tmp_path):
     rows = list(read_manifest(batch, GRADES))
     wrong = "C" if rows[0].grade != "C" else "L"
     write_manifest(batch, [row if row is not rows[0] else type(row)(row.path, wrong) for row in rows])
+    keep(load(batch), Places.load().kept_batches)  # as a retraining does
     said = ok("golden", "add", "--data", str(batch)).stdout
+    assert "were learned by earlier models" in said
     assert "1 refused" in said
     assert f"{rows[0].path} is {wrong}, images/" in said
 

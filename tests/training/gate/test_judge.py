@@ -89,7 +89,7 @@ def close_answers(sure: float, wrong: int, after: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("won", "lost", "tried", "outcome"),
-    [(8, 2, 1, "not_better"), (9, 2, 1, "better"), (9, 2, 2, "not_better")],  # by chance 0.055, 0.033
+    [(9, 2, 1, "not_better"), (10, 2, 1, "better"), (10, 2, 2, "not_better")],  # by chance 0.033, 0.019
 )
 def test_the_best_of_several_must_show_more(champion, won, lost, tried, outcome):
     ours, theirs = close_answers(0.85, lost, after=won), close_answers(0.9, won)
@@ -104,6 +104,17 @@ def test_answers_that_are_right_as_often_and_surer_are_better(champion):
     assert lately(champion, champion, close_answers(0.7, 5), close_answers(0.9, 5)).outcome == "not_better"
     rarer = lately(champion, champion, close_answers(0.95, 6), close_answers(0.5, 5))  # surer, and right once less
     assert rarer.outcome == "not_better"
+
+
+def test_a_few_recent_fruit_prove_nothing(champion):
+    def few(of: np.ndarray) -> np.ndarray:
+        return of[:19]
+
+    quick = GateBounds(resamples=500)
+    recent = compare(few(close_answers(0.9, 0)), few(close_answers(0.9, 19)), few(RECENT), GRADES, bounds=quick, data="recent")
+    verdict = judge(compare(champion, champion, TRUTH, GRADES, bounds=quick), quick, recent=recent)
+    assert (verdict.outcome, verdict.passed) == ("not_better", False)
+    assert "19 recent fruit prove no gain; 20 are needed." in verdict.notes
 
 
 def test_a_sure_fall_on_recent_images_refuses(champion):

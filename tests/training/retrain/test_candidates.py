@@ -149,7 +149,7 @@ def test_a_missing_grade_is_named_with_the_way_out(trained, world, losses):
 def test_recent_and_earlier_photographs_count_alike(monkeypatch):
     samples = tuple(Sample(f"s{i}", "L", pixels=np.full((8, 8, 3), i, np.uint8)) for i in range(4))
     nothing = LabelledSet("new", samples)
-    material = Material(nothing, None, LabelledSet("recent", samples[:1]), nothing, ())
+    material = Material(nothing, None, LabelledSet("recent", samples[:1]), None, nothing, ())
     chances = np.array([0.5, 0.1, 0.1, 0.1])
     logits = np.log(np.stack([chances, 1 - chances], axis=1))
     read = ModelCard.model_construct(grades=("L", "M"), calibration=Calibration(temperature=1.0))

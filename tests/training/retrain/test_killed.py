@@ -44,7 +44,7 @@ def die(*_: object) -> None:
 
 def until(at: str) -> None:
     """Let this process die when it gets there: as soon as `state.json` tells of a stage, or at a step between two."""
-    write, tell, keep, promote = Retrainings.write, Reporter.tell, taking.keep, ModelRepository.promote
+    write, tell, keep, promote = Retrainings.write, Reporter.tell, taking.keep, ModelRepository.promote_after
 
     def dying_write(self: Retrainings, state: Retraining) -> None:
         write(self, state)
@@ -58,15 +58,15 @@ def until(at: str) -> None:
 
     Retrainings.write = dying_write  # type: ignore[method-assign]
     if at == "batch kept":  # the second that is kept: the first is the golden set's share
-        taking.keep = lambda data, root: (keep(data, root), root.name == "training-data" and die())[0]  # type: ignore[assignment]
+        taking.keep = lambda data, root, **marks: (keep(data, root, **marks), root.name == "training-data" and die())[0]  # type: ignore[assignment]
     elif at == "second epoch":
         Reporter.tell = dying_tell  # type: ignore[method-assign]
     elif at == "judged":
         run._published = die  # type: ignore[assignment]
     elif at == "published":
-        ModelRepository.promote = die  # type: ignore[assignment, method-assign]
+        ModelRepository.promote_after = die  # type: ignore[assignment, method-assign]
     elif at == "promoted":
-        ModelRepository.promote = lambda self, wanted: (promote(self, wanted), die())[0]  # type: ignore[method-assign]
+        ModelRepository.promote_after = lambda *asked: (promote(*asked), die())[0]  # type: ignore[method-assign]
 
 
 def senka(home: str, log: str, arguments: list[str], at: str = "") -> None:

@@ -63,6 +63,41 @@ def test_no_photograph_and_no_fruit_is_in_two_parts(tmp_path):
     assert set(recent.labels) == set(validation.labels) == {"L", "M", "S"}
 
 
+def test_what_is_held_out_later_was_never_learned_before(tmp_path):
+    """A champion cannot be judged, nor calibrated, by photographs that it has learned, however many batches come."""
+    first, second, third = noise("first", 90, 1), noise("second", 60, 2), noise("third", 60, 3)
+    golden = noise("g", 6, 4)
+    one = parted(tmp_path, golden, [first])
+    two = parted(tmp_path, golden, [second], [first])
+    three = parted(tmp_path, golden, [third], [first, second])
+    assert not pixels(one.everything()) & pixels(two.validation)
+    assert not (pixels(one.everything()) | pixels(two.everything())) & pixels(three.validation)
+    assert pixels(one.validation) & pixels(two.validation)
+    released = pixels(one.validation) & pixels(two.everything())
+    assert 0.2 < len(released) / len(pixels(one.validation)) < 0.6, "a part of it is learned when the batch is new no more"
+
+
+def test_what_was_chosen_proves_no_gain(tmp_path):
+    as_they_came, corrected = noise("as they came", 48, 1), noise("corrected", 48, 2)
+    names = (keep(as_they_came, tmp_path).folder.name, keep(corrected, tmp_path, selected=True).folder.name)
+    found = assemble(Taken(new=names, changed=False), tmp_path, noise("g", 6, 3), ASKED)
+    assert found.recent is not None
+    assert found.chosen is not None
+    assert pixels(found.recent) <= pixels(as_they_came)
+    assert pixels(found.chosen) <= pixels(corrected)
+    assert pixels(found.recent) | pixels(found.chosen) == pixels(found.validation)
+    assert pixels(found.new) & pixels(corrected), "they are learned all the same"
+
+
+def test_the_newest_label_of_a_photograph_counts(tmp_path):
+    wrong = noise("wrong", 48, 1)
+    right = LabelledSet("right", tuple(replace(sample, grade="C") for sample in wrong.samples[:12]))
+    found = parted(tmp_path, noise("g", 6, 3), [right], [wrong])
+    grades = {s.pixel_digest(): s.grade for s in (*found.everything().samples, *found.validation.samples)}
+    assert {grades[sample.pixel_digest()] for sample in right.samples if sample.pixel_digest() in grades} == {"C"}
+    assert len(grades) == 48
+
+
 def test_a_photograph_in_two_batches_is_learned_once(tmp_path):
     new, earlier = noise("new", 48, 1), noise("earlier", 48, 2)
     twice = LabelledSet("twice", (*earlier.samples, *(replace(s, group=f"again {s.group}") for s in new.samples[:20])))

@@ -92,6 +92,28 @@ def test_a_champion_that_changed_meanwhile_is_not_replaced(world):
     assert f"not promoted: version {other} became champion meanwhile" in ended.text
 
 
+def test_a_model_that_was_rolled_back_does_not_come_back_by_itself(world):
+    assert world.run(world.asked()).state == "promoted"
+    repository = world.places.repository
+    repository.rollback()
+    ended = world.run(world.asked())  # the same photographs, the same champion: the same weights
+    assert (ended.state, ended.version, world.champion()[0]) == ("refused", None, FIRST)
+    assert "Version 2, of the same weights, was rolled back" in ended.text
+    assert len(repository.versions()) == 2
+    repository.promote(2)
+    assert repository.aliases().withdrawn == []
+
+
+def test_what_operators_corrected_may_refuse_and_proves_no_gain(world):
+    created, turn = world.places.retrainings.begin(world.asked(data=("records:",)))
+    with turn:
+        ended = retrain(world.places, created.id, [world.source("new")])
+    assert ended.state in ("promoted", "refused")
+    verdict = json.loads((world.places.retrainings.folder(ended.id) / "gate" / "verdict.json").read_text())
+    assert verdict["recent"] is None
+    assert verdict["corrections"]["images"] == 9
+
+
 def test_resumed_it_is_judged_against_the_champion_of_now(world):
     with pytest.raises(RetrainingCancelled):
         world.run(world.asked(), when("publish", lambda state: world.places.retrainings.cancel(state.id)))

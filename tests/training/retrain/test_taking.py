@@ -226,9 +226,9 @@ def test_killed_and_resumed_it_grows_once_and_the_same_is_taken(world, intake, t
     keep = taking.keep
     calls = []
 
-    def counted(data: LabelledSet, root: Path) -> object:
+    def counted(data: LabelledSet, root: Path, **marks: bool) -> object:
         calls.append(data)
-        found = keep(data, root)
+        found = keep(data, root, **marks)
         if (at, len(calls)) in (("kept aside", 1), ("kept", 2)):
             raise Killed
         return found
