@@ -24,6 +24,8 @@ SenkaError
 │   ├── UnknownMethod        no such method, or this network does not offer it
 │   ├── UnknownLayer         no such layer, or none that the method can use
 │   └── InvalidParameter     a parameter of a method is unknown or out of its range
+├── RetrainingNotFound       there is no retraining of that id
+├── RetrainingRunning        another retraining has the turn
 ├── InvalidSetting           a setting cannot be read
 └── RunError                 a training run cannot start, resume or be read
 """
