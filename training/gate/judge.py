@@ -62,7 +62,7 @@ def judge(
     passed = False
     if golden and not reasons:
         outcome, *reasons = _gains(golden, recent, bounds, tried)
-        passed = outcome == "better" or (require == "not_worse" and not _fell(golden) and not (recent and _fell(recent)))
+        passed = outcome == "better" or (require == "not_worse" and not _fell(golden) and not (recent and _worse(recent)))
     return Verdict(
         outcome=outcome,
         passed=passed,
@@ -132,6 +132,12 @@ def _surer(recent: Comparison, alpha: float) -> Reason | None:
         f"{words.percent(accuracy.candidate)}."
     )
     return Reason(code="better_lately", text=text)
+
+
+def _worse(recent: Comparison) -> bool:
+    """Whether both figures fell, as they are: among so few images one more error is nothing, if the answers are no worse."""
+    loss = recent.log_loss.worse
+    return _fell(recent) and loss is not None and loss > 0
 
 
 def _fell(golden: Comparison, most: float | None = None) -> bool:

@@ -106,6 +106,12 @@ def test_answers_that_are_right_as_often_and_surer_are_better(champion):
     assert rarer.outcome == "not_better"
 
 
+def test_one_more_recent_error_is_not_worse_where_the_answers_are_surer(champion):
+    asked = {"require": "not_worse"}
+    assert lately(champion, champion, close_answers(0.95, 6), close_answers(0.5, 5), **asked).passed
+    assert not lately(champion, champion, close_answers(0.5, 6), close_answers(0.95, 5), **asked).passed
+
+
 def test_a_few_recent_fruit_prove_nothing(champion):
     def few(of: np.ndarray) -> np.ndarray:
         return of[:19]
