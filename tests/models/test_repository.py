@@ -2,7 +2,6 @@ import errno
 import json
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -21,9 +20,9 @@ from models.errors import (
     RepositoryUnreadable,
 )
 from models.grades import GRADES
-from models.repository import CHALLENGER, CHAMPION, Aliases, Exchange, ModelRepository, Version
+from models.repository import CHALLENGER, CHAMPION, Aliases, ModelRepository, Version
 from tests.models.onnx_files import make_card, make_model, write_model
-from tests.models.repositories import aliases
+from tests.models.repositories import aliases, damage
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -247,75 +246,6 @@ class TestNumbersAreNeverUsedAgain:
         with pytest.raises(ModelNotFound) as caught:
             repository.get(CHAMPION)
         assert caught.value.facts["valid"] == ["1", "challenger"]
-
-
-class TestExchange:
-    def test_it_says_who_was_the_champion_before(self, repository: ModelRepository, files: list[Path]) -> None:
-        for file in files[:2]:
-            repository.publish(file)
-        assert repository.exchange(1) == Exchange(None, repository.get(1))
-        assert repository.exchange(CHALLENGER) == Exchange(1, repository.get(2))
-        assert repository.exchange(2) == Exchange(2, repository.get(2))
-        assert repository.exchange(None) == Exchange(2, repository.get(1))
-        assert repository.aliases().history == []
-
-    def test_it_is_promoted_only_after_the_champion_it_was_judged_against(
-        self, repository: ModelRepository, files: list[Path]
-    ) -> None:
-        for file in files[:3]:
-            repository.publish(file)
-        assert repository.promote_after(1, None)
-        assert not repository.promote_after(3, 2)
-        assert repository.aliases().champion == 1
-        assert repository.promote_after(2, 1)
-        assert repository.promote_after(2, 1)  # once more after a crash
-        assert repository.aliases().history == [1]
-
-    def test_who_was_rolled_back_is_withdrawn_until_somebody_promotes_it_again(
-        self, repository: ModelRepository, files: list[Path]
-    ) -> None:
-        for file in files[:2]:
-            repository.publish(file, promote=True)
-        repository.rollback()
-        assert repository.aliases().withdrawn == [2]
-        repository.promote(2)
-        assert repository.aliases().withdrawn == []
-
-    def test_the_last_exchange_is_undone_once(self, repository: ModelRepository, files: list[Path]) -> None:
-        for file in files[:2]:
-            repository.publish(file, promote=True)
-        assert repository.undo(1, 2) == Exchange(2, repository.get(1))
-        for before, now in ((1, 2), (2, 1), (1, 1)):
-            assert repository.undo(before, now) is None
-        assert repository.aliases() == Aliases(champion=1, withdrawn=[2])
-
-    def test_an_exchange_that_another_followed_is_not_undone(self, repository: ModelRepository, files: list[Path]) -> None:
-        for file in files[:3]:
-            repository.publish(file, promote=True)
-        for before, now in ((1, 2), (1, 3)):
-            assert repository.undo(before, now) is None
-        assert aliases(repository) == (3, None)
-
-    def test_of_many_who_undo_at_once_one_does(self, repository: ModelRepository, files: list[Path]) -> None:
-        for file in files[:3]:
-            repository.publish(file, promote=True)
-        with ThreadPoolExecutor(8) as pool:
-            done = list(pool.map(lambda _: repository.undo(2, 3), range(8)))
-        assert [one for one in done if one] == [Exchange(3, repository.get(2))]
-        assert repository.aliases().history == [1]
-
-    def test_a_damaged_file_is_not_gone_back_to(self, repository: ModelRepository, files: list[Path]) -> None:
-        damage(repository.publish(files[0], promote=True))
-        repository.publish(files[1], promote=True)
-        with pytest.raises(ModelCorrupt):
-            repository.undo(1, 2)
-        assert aliases(repository) == (2, None)
-
-
-def damage(version: Version) -> None:
-    data = bytearray(version.path.read_bytes())
-    data[len(data) // 2] ^= 1
-    version.path.write_bytes(data)
 
 
 class TestDamage:
