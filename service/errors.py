@@ -254,6 +254,17 @@ class RecordsOff(SenkaError):
         super().__init__(f"SENKA_RECORDS is off, and {kind} are among the records: there are none here.")
 
 
+class TimeZoneMissing(SenkaError):
+    code = "time_zone_missing"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"This machine does not know the farm's time zone {name[:100]!r}: install its time zone data (tzdata), or set "
+            "another time zone.",
+            time_zone=name,
+        )
+
+
 class LastAdmin(SenkaError):
     code = "last_admin"
 
@@ -267,6 +278,7 @@ class LastAdmin(SenkaError):
 
 STATUS: Final[dict[str, int]] = {
     "last_admin": 409,
+    "time_zone_missing": 503,
     "records_off": 409,
     "unauthenticated": 401,
     "forbidden": 403,

@@ -16,7 +16,8 @@ from typing import IO, Any, Final
 
 import orjson
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, make_url, select, text
+from sqlalchemy import Connection, Engine, Table, TableClause, column, delete, func, insert, inspect, make_url, select, text
+from sqlalchemy import table as table_clause
 from sqlalchemy.exc import DBAPIError
 
 from models.durable import sync_folder, write_durably
@@ -209,14 +210,19 @@ def _load_table(connection: Connection, table: Table, packed: IO[bytes], size: i
             rows.append(row)
             count += 1
             if len(rows) == ROWS_AT_ONCE:
-                connection.execute(insert(table), rows)
+                connection.execute(insert(_as_of(table, rows[0])), rows)
                 rows = []
                 step(table.name, count, facts.rows)
     if rows:
-        connection.execute(insert(table), rows)
+        connection.execute(insert(_as_of(table, rows[0])), rows)
     step(table.name, count, facts.rows)
     if (count, read) != (facts.rows, facts.bytes):
         raise BackupError(f"{table.name} has {count} rows, and the manifest says {facts.rows}. Nothing was put on record.")
+
+
+def _as_of(table: Table, row: dict[str, Any]) -> TableClause:
+    """The table with the columns that a row of it had when the backup was made: later ones are for the migrations to fill."""
+    return table_clause(table.name, *(column(name, one.type) for name, one in table.columns.items() if name in row))
 
 
 def _set_sequences(connection: Connection) -> None:

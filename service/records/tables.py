@@ -125,6 +125,7 @@ tallies = Table(
     Column("camera", String(100), primary_key=True),
     Column("grade", String(2), primary_key=True),
     Column("lane", String(16), primary_key=True),
+    Column("model_version", Integer, primary_key=True, autoincrement=False),
     Column("count", Integer, nullable=False),
     Column("confidence_sum", Float, nullable=False),
     Column("first_received_at", UtcDateTime, nullable=False),
@@ -195,6 +196,17 @@ corrections = Table(
     Index("ix_corrections_at", "at", "id"),
 )
 
+review_claims = Table(
+    # Who looks at which fruit just now: nobody else is shown it until then. A minute's rows, some dozens
+    "review_claims",
+    metadata,
+    Column("grading_id", String(36), primary_key=True),
+    Column("reviewer", String(64), nullable=False),  # a page that is open, by a number it drew for itself
+    Column("by", String(100), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("place", Integer, nullable=False),  # in the order of that reviewer
+)
+
 growers = Table(
     "growers",
     metadata,
@@ -248,6 +260,16 @@ profiles = Table(
     Column("rules", JSON, nullable=False),
     Column("created_by", String(100), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+farm_settings = Table(
+    # What an admin said of the farm; what is not here has its default
+    "farm_settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("changed_by", String(100), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
 )
 
 alarms = Table(

@@ -1,7 +1,7 @@
 """Gradings counted by hour, in the very transaction that puts them on record; every few thousand, by confidence too.
 
 A season has a million gradings and some ten thousand tallies: figures read those. Every commit writes here, so a batch is
-added up first and costs one row for each hour, place, grade and lane in it.
+added up first and costs one row for each hour, place, grade, lane and model in it.
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,8 @@ def tally(connection: Connection, gradings: Sequence[Grading]) -> None:
     counted: dict[_Key, list[Any]] = {}
     for one in gradings:
         origin, at = one.origin, one.received_at
-        key = (hour_of(at), origin.line or "", origin.lot or "", origin.camera or "", one.grade or "", one.lane)
+        places = (origin.line or "", origin.lot or "", origin.camera or "")
+        key = (hour_of(at), *places, one.grade or "", one.lane, one.model.version)
         _add(counted, key, one.confidence or 0.0, at)
     if not counted:
         return
@@ -181,7 +182,7 @@ def _counted(table: Table, dialect: str) -> Select[Any]:
     places = [func.coalesce(c[name], "") for name in ("line", "lot", "camera")]
     keys: list[ColumnElement[Any]]
     if table is tallies:
-        keys = [_start("hour", dialect), *places, func.coalesce(c.grade, ""), c.lane]
+        keys = [_start("hour", dialect), *places, func.coalesce(c.grade, ""), c.lane, c.model_version]
     else:
         keys = [func.coalesce(c.grade, ""), _start("day", dialect), *places, c.lane, _band()]
     figures = (func.count(), func.coalesce(func.sum(c.confidence), 0.0), func.min(c.received_at), func.max(c.received_at))

@@ -17,15 +17,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 from urllib.parse import urlencode
 
 from sqlalchemy import Engine, func, insert, inspect, select, text
 
+from service.farm import Farm
 from service.grading import Grading, new_id, rfc3339
+from service.records.activity import activity
 from service.records.database import migrate, open_database
 from service.records.filters import Filters
 from service.records.photographs import PhotographStore
+from service.records.report import By, report
+from service.records.report_counts import Which
 from service.records.repository import Position, Records
 from service.records.review import candidates
 from service.records.rows import to_row
@@ -98,6 +102,9 @@ def of_the_repository(records: Records, season: Season, rounds: int) -> dict[str
     for name in ("everything", "today", "line", "lot"):
         filters = queries(season)[name]
         found[f"what to label next: {name}"] = measured(lambda filters=filters: candidates(records, filters), rounds)  # type: ignore[misc]
+    for by in get_args(By):
+        found[f"report: {by}"] = measured(lambda by=by: report(records.engine, by, Which(), 500), rounds)  # type: ignore[misc]
+    found["activity"] = measured(lambda: _activity(records, season.end), rounds)
     deep = Position(middle, season.rows)
     found["page: everything, far back"] = measured(lambda: records.page(Filters(), 51, deep), rounds)
     found["page: manual lane, far back"] = measured(lambda: records.page(Filters(lane="manual"), 51, deep), rounds)
@@ -109,6 +116,11 @@ def of_the_repository(records: Records, season: Season, rounds: int) -> dict[str
     found["last number"] = measured(records.last_seq, rounds)
     found["events since a number"] = measured(lambda: records.after(last - 200, 200), rounds)
     return found
+
+
+def _activity(records: Records, now: datetime) -> dict[str, Any]:
+    with records.engine.connect() as connection:
+        return activity(connection, Farm(), None, now)
 
 
 async def over_http(running: Running, season: Season, rounds: int) -> dict[str, dict[str, float]]:

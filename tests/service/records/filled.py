@@ -57,6 +57,7 @@ def fill(engine: Engine, store: PhotographStore, count: int = 100) -> None:
             tables.cameras: {"name": "line1-top", "line": "1", "created_at": now},
             tables.models: {"name": "cucumber", "version": 3, "sha256": "ab" * 32, "card": {"a": 1}, "first_served_at": now},
             tables.profiles: {"version": 1, "rules": {"manual_below": 0.1}, "created_by": "local", "created_at": now},
+            tables.farm_settings: {"name": "time_zone", "value": "Asia/Tokyo", "changed_by": "boss", "changed_at": now},
             tables.alarms: {"id": new_id(), "name": "disk_low", "severity": "warning", "detail": "…", "since": now},
             tables.batches: {**batch, "created_at": now},
             tables.batch_photographs: {"batch_id": batch["id"], "photograph": keys[1]},
@@ -76,7 +77,7 @@ def everything(engine: Engine) -> dict[str, list[dict[str, Any]]]:
         return {
             table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
             for table in metadata.sorted_tables
-            if table.name not in ("sessions", "login_failures")
+            if table.name not in ("sessions", "login_failures", "review_claims")
         }
 
 

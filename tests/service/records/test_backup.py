@@ -100,7 +100,7 @@ def test_all_comes_back_on_either_database(make: Make, tmp_path: Path, source: s
     manifest = old.backup(tmp_path / "senka.tar")
     assert (manifest.photographs.count, manifest.photographs.missing) == (PHOTOGRAPHS, 0)
     assert manifest.tables["gradings"].rows == 101
-    assert set(manifest.tables) == set(tables.metadata.tables) - {"sessions", "login_failures"}
+    assert set(manifest.tables) == set(tables.metadata.tables) - {"sessions", "login_failures", "review_claims"}
     assert all(facts.rows for name, facts in manifest.tables.items() if name not in ("confidence_tallies", "tally_marks"))
     new = make(target, fresh=True)
     assert new.restore(tmp_path / "senka.tar").aside == []
@@ -185,6 +185,25 @@ def test_an_older_backup_is_brought_up_to_date(make: Make, tmp_path: Path) -> No
     found = everything(new.engine)
     assert len(found["gradings"]) == 5
     assert sum(row["count"] for row in found["tallies"]) == 5
+
+
+def test_a_backup_from_before_the_farm_counts_by_model_once_it_is_restored(make: Make, tmp_path: Path) -> None:
+    old = make("sqlite", fresh=True)
+    migrate(old.engine, "0003")
+    with old.engine.begin() as connection:
+        connection.execute(insert(tables.gradings), [to_row(grading(n)) for n in range(5)])
+        connection.execute(
+            text(
+                "INSERT INTO tallies SELECT '2026-11-23 12:00:00.000000', '', '', '', grade, lane, COUNT(*), SUM(confidence), "
+                "MIN(received_at), MAX(received_at) FROM gradings GROUP BY grade, lane"
+            )
+        )
+    made = old.backup(tmp_path / "old.tar")
+    assert (made.revision, made.tables["tallies"].rows) == ("0003", 1)
+    new = make("sqlite", fresh=True)
+    new.restore(tmp_path / "old.tar")
+    (row,) = everything(new.engine)["tallies"]
+    assert (row["model_version"], row["count"], row["grade"]) == (3, 5, "M")
 
 
 def _columns(engine: Engine) -> list[dict[str, str]]:

@@ -95,14 +95,30 @@ def test_a_season_on_record_survives_the_shadows_up_down_and_up(engine: Engine, 
     fill(engine, store)
     store.close()
     before = everything(engine)
-    assert len(before.pop("shadow_gradings")) == 1
+    later = ("shadow_gradings", "farm_settings")
+    assert [len(before.pop(name)) for name in later] == [1, 1]
     for _ in range(2):
         downgrade(engine, "0002")
-        assert "shadow_gradings" not in inspect(engine).get_table_names()
+        assert not set(later) & set(inspect(engine).get_table_names())
         assert "gradings" in inspect(engine).get_table_names()
         migrate(engine)
         assert differences(engine) == []
-        assert everything(engine) == before | {"shadow_gradings": []}
+        assert everything(engine) == before | {name: [] for name in later}
+
+
+def test_what_the_farm_said_goes_with_its_table_and_nothing_else_does(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    migrate(engine)
+    store = PhotographStore(tmp_path_factory.mktemp("photographs"))
+    fill(engine, store)
+    store.close()
+    before = everything(engine)
+    downgrade(engine, "0003")
+    assert "farm_settings" not in inspect(engine).get_table_names()
+    migrate(engine)
+    assert differences(engine) == []
+    assert everything(engine) == before | {"farm_settings": []}
 
 
 def test_down_to_nothing_leaves_nothing(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, insert, select, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.grades import GRADES
-from service.grading import Grading
+from service.grading import Grading, ModelRef
 from service.records import tallies as counting
 from service.records.database import migrate, open_database
 from service.records.rows import to_row
@@ -24,13 +24,16 @@ from tests.service.gradings import NOON, grading
 
 CONFIDENCES = st.one_of(st.floats(0, 1), st.integers(0, 100).map(lambda hundredth: hundredth / 100))
 GRADINGS = st.builds(
-    lambda second, grade, confidence, line, lot, camera: grading(second, grade, confidence, line=line, lot=lot, camera=camera),
+    lambda second, grade, confidence, line, lot, camera, version: grading(
+        second, grade, confidence, line=line, lot=lot, camera=camera, model=ModelRef("cucumber", version, "ab" * 32)
+    ),
     st.integers(-(10**6), 10**6),
     st.sampled_from([*GRADES[:3], None]),
     CONFIDENCES,
     st.sampled_from(["1", "2", None]),
     st.sampled_from(["A", None]),
     st.sampled_from(["top", None]),
+    st.sampled_from([3, 4]),
 )
 
 
@@ -59,7 +62,8 @@ def expected(made: list[Grading]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     found: dict[tuple[Any, ...], list[Grading]] = {}
     for one in made:
         origin = one.origin
-        key = (hour_of(one.received_at), origin.line or "", origin.lot or "", origin.camera or "", one.grade or "", one.lane)
+        places = (origin.line or "", origin.lot or "", origin.camera or "")
+        key = (hour_of(one.received_at), *places, one.grade or "", one.lane, one.model.version)
         found.setdefault(key, []).append(one)
     return {
         key: (
