@@ -6,50 +6,48 @@ Places of the audit sample are set aside, so that it is not starved, and are fil
 """
 
 import asyncio
-import logging
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from models.errors import ImageError, SenkaError
-from models.graph import EMBEDDING, INPUT, network_values, open_session, session_options
-from models.imaging import ImageLimits
-from models.preprocess import PreprocessSpec
-from models.repository import Version
 from service.decision import MANUAL
 from service.grading import Grading
-from service.inference.reload import Champion
+from service.looks import WITHIN_S, Floats, Looks
 from service.records.filters import Filters
-from service.records.photographs import PhotographStore
 from service.records.repository import Records
 from service.records.review import AUDIT, UNSURE_MARGIN, Candidate, Why, candidates, probabilities, whole
 
-if TYPE_CHECKING:
-    import onnxruntime as ort
-
-log = logging.getLogger(__name__)
-
-Floats = npt.NDArray[np.float32]
-Run = Callable[..., Awaitable[Any]]
-"""Runs a function with its arguments in a thread."""
 Diversity = Literal["embedding", "probabilities"]
 
+SPAN: Final = timedelta(days=7)
+"""Looked back on where `since` is not given."""
 AUDIT_EVERY: Final = 10
 """One place of so many is the audit sample's."""
 AUDIT_PLACE: Final = 4
 """Which of them, from 0: early enough for a queue of five to have one."""
-BATCH: Final = 8
-"""Photographs embedded in one go, in one thread: grading waits for a core no longer than that takes."""
-WITHIN_S: Final = 2.0
-"""Embedding takes no longer; the rest waits for the next question, which finds this part done."""
-KEPT: Final = 2_000
-"""Embeddings in memory, the least recently used forgotten first: 4 MB of a ResNet-34's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Of which gradings a queue is asked for; None is any, and a week before `until` or now for `since`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    line: str | None = None
+    lot: str | None = None
+    why: Why | None = None
+
+    def filters(self, now: datetime) -> Filters:
+        """As the records know them."""
+        since = self.since
+        if since is None:
+            end = self.until or now
+            since = end - min(SPAN, end - datetime.min.replace(tzinfo=UTC))  # the calendar begins there
+        return Filters(since=since, until=self.until, line=self.line, lot=self.lot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,31 +77,46 @@ class Queue:
         return {"gradings": shown, "considered": self.considered, "diversity": self.diversity}
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who comes next, without the gradings themselves."""
+
+    candidates: Sequence[Candidate]
+    considered: int
+    diversity: Diversity | None
+
+
 class Review:
     """Queues of one application. For the event loop: what blocks runs in threads."""
 
-    def __init__(self, records: Records, champion: Champion, limits: ImageLimits, run: Run) -> None:
-        self._records = records
-        self._looks = Looks(champion, records.photographs, limits, run)
+    def __init__(self, records: Records, looks: Looks) -> None:
+        self._records, self._looks = records, looks
 
     async def queue(self, filters: Filters, limit: int, why: Why | None = None) -> Queue:
         """At most `limit` places, of one reason alone where `why` names it. Raises RecordsUnavailable."""
+        order = await self.order(filters, limit, why)
+        gradings = await asyncio.to_thread(whole, self._records, [one.seq for one in order.candidates])
+        places = [Reviewed(one, gradings[one.seq]) for one in order.candidates if one.seq in gradings]
+        return Queue(places, order.considered, order.diversity)
+
+    async def order(self, filters: Filters, limit: int, why: Why | None = None, within_s: float = WITHIN_S) -> Order:
+        """As `queue`; looks are compared by probabilities where embedding takes longer than `within_s`."""
         found = await asyncio.to_thread(candidates, self._records, filters, why)
         informative = found.informative if why != AUDIT else []
         sample = by_lot(found.sample) if why in (None, AUDIT) else []
-        there, vectors, diversity = await self._vectors(informative)
+        there, vectors, diversity = await self._vectors(informative, within_s)
         scores = np.array([one.score for one in there], np.float32)
-        ordered = [there[index] for index in spread_out(scores, vectors, limit)]
-        chosen = interleaved(ordered, sample, limit)
-        gradings = await asyncio.to_thread(whole, self._records, chosen)
-        places = [Reviewed(one, gradings[one.seq]) for one in chosen if one.seq in gradings]
-        return Queue(places, found.considered, diversity)
+        indices = await asyncio.to_thread(spread_out, scores, vectors, limit)
+        chosen = interleaved([there[index] for index in indices], sample, limit)
+        return Order(chosen, found.considered, diversity)
 
-    async def _vectors(self, wanted: Sequence[Candidate]) -> tuple[Sequence[Candidate], Floats, Diversity | None]:
+    async def _vectors(
+        self, wanted: Sequence[Candidate], within_s: float
+    ) -> tuple[Sequence[Candidate], Floats, Diversity | None]:
         """Who of them can be shown, their vectors (N, D), and of what kind these are."""
         if not wanted:
             return wanted, np.zeros((0, 1), np.float32), None
-        looks = await self._looks.of(wanted)
+        looks = await self._looks.of(wanted, within_s)
         if looks is None:
             known = await asyncio.to_thread(probabilities, self._records, wanted)
             there = [one for one in wanted if one.seq in known]
@@ -111,78 +124,6 @@ class Review:
         # a photograph that the store has no more can be shown to nobody
         there = [one for one in wanted if one.id in looks]
         return there, np.array([looks[one.id] for one in there], np.float32).reshape(len(there), -1), "embedding"
-
-
-class Looks:
-    """Embeddings of photographs by the model in service, which opens the graph that has them at the first question."""
-
-    def __init__(self, champion: Champion, photographs: PhotographStore, limits: ImageLimits, run: Run) -> None:
-        self._champion, self._photographs, self._limits, self._run = champion, photographs, limits, run
-        self._one_at_a_time = asyncio.Lock()
-        self._opened: tuple[Version, ort.InferenceSession | None] | None = None
-        self._kept: OrderedDict[str, Floats] = OrderedDict()
-
-    async def of(self, wanted: Sequence[Candidate]) -> dict[str, Floats] | None:
-        """(D,) by the id of a grading, without those whose photograph is gone or broken.
-
-        None where the model in service gives no embedding, the store is away, or it takes longer than WITHIN_S.
-        """
-        if not self._champion.ready:
-            return None
-        model = self._champion.current.model
-        async with self._one_at_a_time:
-            try:
-                return await self._of(wanted, model.version, model.card.preprocess)
-            except (SenkaError, OSError) as error:
-                log.warning("photographs are compared by their probabilities for now: %s", error)
-                return None
-
-    async def _of(self, wanted: Sequence[Candidate], version: Version, spec: PreprocessSpec) -> dict[str, Floats] | None:
-        until = time.monotonic() + WITHIN_S
-        if self._opened is None or self._opened[0] != version:
-            self._kept.clear()
-            self._opened = version, await self._run(self._open, version)
-        session = self._opened[1]
-        if session is None:
-            return None
-        missing = [one for one in wanted if one.id not in self._kept]
-        made: dict[str, Floats] = {}
-        for start in range(0, len(missing), BATCH):
-            if time.monotonic() > until:
-                self._keep(made)
-                return None
-            made |= await self._run(self._embed, session, spec, missing[start : start + BATCH])
-        known = {**self._kept, **made}
-        found = {one.id: known[one.id] for one in wanted if one.id in known}
-        self._keep(found)
-        return found
-
-    def _open(self, version: Version) -> "ort.InferenceSession | None":
-        """A session of one thread; None where the graph has no embedding. Raises as ModelRepository.load."""
-        session = open_session(self._champion.repository.load(version), session_options(threads=1))
-        return session if EMBEDDING in [output.name for output in session.get_outputs()] else None
-
-    def _embed(self, session: "ort.InferenceSession", spec: PreprocessSpec, batch: Sequence[Candidate]) -> dict[str, Floats]:
-        inputs = {}
-        for one in batch:
-            stored = self._photographs.get(one.photograph)
-            if stored is None:
-                continue
-            try:
-                inputs[one.id] = spec.from_bytes(stored[0], self._limits)
-            except ImageError:  # a disk that failed since
-                continue
-        if not inputs:
-            return {}
-        values = network_values(session, np.stack(list(inputs.values())))
-        return dict(zip(inputs, session.run([EMBEDDING], {INPUT: values})[0], strict=True))
-
-    def _keep(self, found: dict[str, Floats]) -> None:
-        for one_id, embedding in found.items():
-            self._kept[one_id] = embedding
-            self._kept.move_to_end(one_id)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
 
 
 def spread_out(scores: Floats, vectors: Floats, count: int) -> list[int]:

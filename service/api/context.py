@@ -19,6 +19,7 @@ from service.monitor.rollback import RollbackWatch
 from service.pipeline import Pipeline
 from service.records.repository import Records
 from service.records.retention import Retention
+from service.reviewing import Reviewing
 from service.security.door import Door
 from service.settings import Settings
 
@@ -42,6 +43,8 @@ class Context:
     """Of the rules in effect; None with SENKA_RECORDS=off."""
     rollback_watch: RollbackWatch | None = None
     """None where nothing is rolled back by itself."""
+    reviewing: Reviewing | None = None
+    """None with SENKA_RECORDS=off."""
     intake: Intake = field(default_factory=Intake)
 
 
@@ -58,6 +61,13 @@ def engine_of(parts: Context, kind: str) -> Engine:
     if parts.records is None:
         raise RecordsOff(kind)
     return parts.records.engine
+
+
+def reviewing_of(parts: Context, kind: str) -> Reviewing:
+    """What is shown to people, for a resource called `kind`. Raises RecordsOff."""
+    if parts.reviewing is None:
+        raise RecordsOff(kind)
+    return parts.reviewing
 
 
 def json_response(data: Any, status: int = 200) -> Response:

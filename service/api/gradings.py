@@ -5,10 +5,10 @@ import base64
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from models.grades import GRADES
 from models.imaging import MEDIA_TYPES
@@ -16,12 +16,16 @@ from service.api.context import Parts, json_response
 from service.api.paging import Plain
 from service.errors import GradingNotFound, InvalidRequest, PhotographNotKept
 from service.grading import Grading
+from service.records.filters import Reason
 from service.records.repository import Filters, Position, Records
 from service.schemas import GradingsPage, Moment, Problem, RecordedOut, Stats
 
 router = APIRouter(prefix="/v1", tags=["records"])
 
 _UNREADABLE: Final[dict[int | str, dict[str, Any]]] = {code: {"model": Problem} for code in (422, 503)}
+
+LARGEST_VERSION: Final = 2**31 - 1
+"""PostgreSQL keeps no larger number there."""
 
 Grade = Literal["2L", "L", "M", "S", "2S", "BL", "BM", "BS", "C"]
 Lane = Literal["2L", "L", "M", "S", "2S", "BL", "BM", "BS", "C", "manual"]
@@ -39,12 +43,14 @@ class FilterQuery(BaseModel):
     camera: Plain | None = None
     grade: Grade | None = None
     lane: Lane | None = None
+    model: int | None = Field(None, ge=1, le=LARGEST_VERSION, description="the version that graded")
+    reason: Reason | None = Field(None, description="why it went to the manual lane")
     max_confidence: float | None = Field(None, ge=0, le=1, description="at most this sure")
 
     def filters(self) -> Filters:
         """As the records know them."""
-        chosen = {name: getattr(self, name) for name in FilterQuery.model_fields}
-        return Filters(**chosen)
+        chosen = {name: getattr(self, name) for name in FilterQuery.model_fields if name != "model"}
+        return Filters(**chosen, model_version=self.model)
 
 
 def _in_hundredths(value: float | None) -> float | None:
@@ -57,8 +63,14 @@ class StatsQuery(FilterQuery):
     """Which gradings to count."""
 
     max_confidence: Annotated[float | None, AfterValidator(_in_hundredths)] = Field(
-        None, ge=0, le=1, description="at most this sure, in hundredths"
+        None, ge=0, le=1, description="at most this sure, in hundredths; not together with `model`"
     )
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.model is not None and self.max_confidence is not None:
+            raise ValueError("figures by confidence are not counted for each model: leave out `model` or `max_confidence`")
+        return self
 
 
 class PageQuery(FilterQuery):
@@ -112,12 +124,14 @@ _IMAGE: Final[dict[int | str, dict[str, Any]]] = {
 @router.get("/gradings/{grading_id}/image", responses=_IMAGE, response_class=Response)
 async def image(parts: Parts, grading_id: str) -> Response:
     """The photograph, byte for byte as it was sent."""
-    found = await _find(parts.records, grading_id)
-    kept = None
-    if parts.records and found.photograph:
-        kept = await asyncio.to_thread(parts.records.photographs.get, found.photograph)
+    kept = parts.records.shown.get(grading_id) if parts.records else None
     if kept is None:
-        raise PhotographNotKept(grading_id)
+        found = await _find(parts.records, grading_id)
+        if parts.records and found.photograph:
+            kept = await asyncio.to_thread(parts.records.photographs.get, found.photograph)
+        if parts.records is None or kept is None:
+            raise PhotographNotKept(grading_id)
+        parts.records.shown.put(grading_id, kept)
     # Named by its content, so it never changes; and it is what a stranger sent, so no browser may guess at its type.
     headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
     return Response(kept[0], media_type=kept[1], headers=headers)

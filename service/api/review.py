@@ -1,29 +1,24 @@
 """`GET /v1/review`: which gradings a person should look at next."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.imaging import ImageLimits
-from service.api.context import Context, Parts, json_response
+from service.api.context import Parts, json_response, reviewing_of
 from service.api.paging import Plain
 from service.api.resource_schemas import problems
-from service.errors import RecordsOff
 from service.records.filters import Filters
 from service.records.review import Why
-from service.review import Review
+from service.review import Asked
 from service.schemas import GradingOut, Moment
 
 router = APIRouter(prefix="/v1", tags=["records"])
 
-SPAN: Final = timedelta(days=7)
-"""Looked back on where `since` is not given."""
 
-
-class ReviewQuery(BaseModel):
-    """Which gradings, and how many."""
+class WhatToReview(BaseModel):
+    """Which gradings."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,16 +26,21 @@ class ReviewQuery(BaseModel):
     until: Moment | None = Field(None, description="received before this time; now by default")
     line: Plain | None = None
     lot: Plain | None = None
-    limit: int = Field(20, ge=1, le=100)
     why: Why | None = Field(None, description="of this reason alone")
+
+    def asked(self) -> Asked:
+        """As the queues know it."""
+        return Asked(self.since, self.until, self.line, self.lot, self.why)
+
+
+class ReviewQuery(WhatToReview):
+    """And how many."""
+
+    limit: int = Field(20, ge=1, le=100)
 
     def filters(self, now: datetime) -> Filters:
         """As the records know them."""
-        since = self.since
-        if since is None:
-            end = self.until or now
-            since = end - min(SPAN, end - datetime.min.replace(tzinfo=UTC))  # the calendar begins there
-        return Filters(since=since, until=self.until, line=self.line, lot=self.lot)
+        return self.asked().filters(now)
 
 
 class ReviewedOut(GradingOut):
@@ -66,22 +66,10 @@ class ReviewQueue(BaseModel):
 
 
 @router.get("/review", responses={200: {"model": ReviewQueue}, **problems(409, 422, 503)}, response_class=Response)
-async def review(request: Request, parts: Parts, query: Annotated[ReviewQuery, Query()]) -> Response:
+async def queue(parts: Parts, query: Annotated[ReviewQuery, Query()]) -> Response:
     """What to label next: the most informative first, none that looks like another, and every tenth drawn by lot.
 
     Left out is what has a correction, a confirming one too, or no photograph any more.
     """
-    queue = await _review_of(request, parts).queue(query.filters(datetime.now(UTC)), query.limit, query.why)
-    return json_response(queue.to_json())
-
-
-def _review_of(request: Request, parts: Context) -> Review:
-    """The application's, made at the first question: it keeps embeddings from one to the next. Raises RecordsOff."""
-    if parts.records is None:
-        raise RecordsOff("gradings to review")
-    state = request.app.state
-    kept: tuple[Context, Review] | None = getattr(state, "review", None)
-    if kept is None or kept[0] is not parts:  # an application that was stopped and started has other parts
-        limits = ImageLimits(parts.settings.max_pixels)
-        kept = state.review = parts, Review(parts.records, parts.champion, limits, parts.explainer.draw)
-    return kept[1]
+    review = reviewing_of(parts, "gradings to review").review
+    return json_response((await review.queue(query.filters(datetime.now(UTC)), query.limit, query.why)).to_json())

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Row, Select, select
 from models.grades import GRADES
 from service.grading import rfc3339
 from service.records.filters import Filters
-from service.records.repository import current_corrections
+from service.records.repository import bounded, current_corrections
 from service.records.tables import gradings
 from service.records.transactions import reading
 
@@ -107,7 +107,10 @@ def export_query(filters: Filters) -> Select[Any]:
 
 def _chunks(connection: Connection, filters: Filters) -> Generator[list[list[_Value]]]:
     """Rows of COLUMNS."""
-    query = export_query(filters).execution_options(stream_results=True, max_row_buffer=CHUNK_ROWS)
+    narrowed = bounded(connection, filters)
+    if narrowed is None:
+        return
+    query = export_query(narrowed).execution_options(stream_results=True, max_row_buffer=CHUNK_ROWS)
     with closing(connection.execute(query)) as result:
         for rows in result.partitions(CHUNK_ROWS):
             current = current_corrections(connection, [row.id for row in rows])

@@ -82,6 +82,8 @@ def parts(filters: Filters, now: datetime) -> list[Select[Any]]:
     found = [_recent(filters, now)]
     if "" in filters.places.values():  # the tallies write '' for none, and nothing is named so
         return [*found, _rows(filters)]
+    if filters.model_version is not None and filters.max_confidence is not None:  # the API refuses it: of no tallies
+        return [*found, _rows(filters)]
     if filters.max_confidence is None:
         whole = _whole(filters, timedelta(hours=1))
         return [*found, *_edges(filters, whole), *([_tallied(tallies, tallies.c.hour, filters, whole)] if whole else [])]

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Table, func, literal_column
 
+from service.decision import LOW_CONFIDENCE, MANUAL
 from service.records.tables import gradings
+
+Reason = Literal["low_confidence", "deadline_missed"]
+"""Why a fruit went to the manual lane."""
 
 UNSURE: Final = 0.5
 """Of the gradings below it there is an index, ix_gradings_unsure."""
-PLACES: Final = ("line", "lot", "camera", "grade", "lane")
-"""The filters that are equal to a column, of gradings and of their tallies."""
+PLACES: Final = ("line", "lot", "camera", "grade", "lane", "model_version")
+"""The filters that are equal to a column, of gradings and of their tallies by hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +30,12 @@ class Filters:
     camera: str | None = None
     grade: str | None = None
     lane: str | None = None
+    model_version: int | None = None
+    reason: Reason | None = None
     max_confidence: float | None = None
 
     @property
-    def places(self) -> dict[str, str]:
+    def places(self) -> dict[str, str | int]:
         """The given ones of PLACES."""
         given = ((name, getattr(self, name)) for name in PLACES)
         return {name: value for name, value in given if value is not None}
@@ -41,6 +47,7 @@ class Filters:
         """
         c = {name: func.coalesce(column, column) if name in opaque else column for name, column in gradings.c.items()}
         clauses = [c[name] == value for name, value in self.places.items()]
+        clauses += self._because(c["lane"], c["grade"].is_not(None))
         if self.since is not None:
             clauses.append(c["received_at"] >= self.since)
         if self.until is not None:
@@ -53,5 +60,13 @@ class Filters:
         return clauses
 
     def place_clauses(self, table: Table) -> list[ColumnElement[bool]]:
-        """What a row of tallies must fulfil, but for its time and confidence."""
-        return [table.c[name] == value for name, value in self.places.items()]
+        """What a row of tallies must fulfil, but for its time and confidence. Those by confidence know no model."""
+        clauses = [table.c[name] == value for name, value in self.places.items()]
+        return clauses + self._because(table.c.lane, table.c.grade != "")
+
+    def _because(self, lane: ColumnElement[Any], graded: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+        """The reason from lane and grade, which indices and tallies have: without a grade is what missed its deadline, and
+        nothing but a low confidence sends what has one to the manual lane."""
+        if self.reason is None:
+            return []
+        return [lane == MANUAL, graded if self.reason == LOW_CONFIDENCE else ~graded]

@@ -1,5 +1,6 @@
 """Gradings in and out of the database. No HTTP, no domain rules."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -8,17 +9,30 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, func, or_, select
 
 from service.grading import Grading, rfc3339
+from service.records.activity import activity
 from service.records.entry import Entry
+from service.records.farm import farm_of
 from service.records.figures import figures
 from service.records.filters import Filters
 from service.records.photographs import PhotographStore
 from service.records.recorder import Recorder
 from service.records.rows import from_row
+from service.records.shown import Shown
 from service.records.tables import corrections, grading_aliases, gradings, tallies
 from service.records.tallies import hour_of
 from service.records.transactions import reading
 
-__all__ = ["Entry", "Filters", "Position", "Recorded", "Records", "current_corrections", "page_query", "sequence_number"]
+__all__ = [
+    "Entry",
+    "Filters",
+    "Position",
+    "Recorded",
+    "Records",
+    "bounded",
+    "current_corrections",
+    "page_query",
+    "sequence_number",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,7 @@ class Records:
         self.engine = engine
         self.photographs = photographs
         self.recorder = recorder or Recorder(engine, photographs)
+        self.shown = Shown()
 
     def add(self, entries: Sequence[Entry]) -> list[Grading]:
         """Put gradings on record: see Recorder.add."""
@@ -82,6 +97,12 @@ class Records:
         with reading(self.engine) as connection:
             return [Recorded(row.seq, from_row(row)) for row in connection.execute(query)]
 
+    def newest_after(self, seq: int, limit: int) -> list[Recorded]:
+        """As `after`, but of more than `limit` the newest."""
+        query = select(gradings).where(gradings.c.seq > seq).order_by(gradings.c.seq.desc()).limit(limit)
+        with reading(self.engine) as connection:
+            return [Recorded(row.seq, from_row(row)) for row in connection.execute(query)][::-1]
+
     def last_seq(self) -> int:
         """The number of the newest commit's last grading; 0 of none."""
         with reading(self.engine) as connection:
@@ -91,6 +112,11 @@ class Records:
         """Counts, shares, confidence and the last minute's throughput by grade: the answer of `GET /v1/stats`."""
         with reading(self.engine) as connection:
             return figures(connection, filters, now or datetime.now(UTC))
+
+    def activity(self, line: str | None, now: datetime | None = None) -> dict[str, Any]:
+        """What every line and camera does: the answer of `GET /v1/activity`. Raises TimeZoneMissing."""
+        with reading(self.engine) as connection:
+            return activity(connection, farm_of(connection), line, now or datetime.now(UTC))
 
     def corrections(self, grading_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The correction in effect of each grading that has one, as the HTTP contract has it: one query for a whole page."""
@@ -111,8 +137,9 @@ def page_query(connection: Connection, filters: Filters, limit: int, before: Pos
         if hours is None:
             return None
         narrowed = replace(filters, since=hours[0], until=hours[1])
-    # the index of (received_at, ...) passes over other grades and lanes without reading their rows; that of lines cannot
-    inside = filters.grade or filters.lane or filters.max_confidence is not None
+    # the index of (received_at, ...) passes over other grades and lanes without reading their rows; that of lines cannot. What
+    # a model graded lies within some hours of either
+    inside = filters.grade or filters.lane or filters.reason or filters.model_version or filters.max_confidence is not None
     query = select(gradings).where(*narrowed.clauses(opaque=("line", "camera") if inside else ()))
     if before is not None:
         older = or_(c.received_at < before.received_at, c.seq < before.seq)
@@ -120,10 +147,19 @@ def page_query(connection: Connection, filters: Filters, limit: int, before: Pos
     return query.order_by(c.received_at.desc(), c.seq.desc()).limit(limit)
 
 
+def bounded(connection: Connection, filters: Filters) -> Filters | None:
+    """The same within the hours that hold what fits, where no index alone leads to it; None: nothing fits."""
+    if not _needs_bounds(filters):
+        return filters
+    hours = _hours(connection, filters, sys.maxsize, None)
+    return hours and replace(filters, since=hours[0], until=hours[1])
+
+
 def _needs_bounds(filters: Filters) -> bool:
     """Whether no index alone leads to what fits. A line's or a lot's gradings are the range of an index, and so is everything."""
     places = filters.places
-    return len(places.keys() - {"line", "lot"}) + len(places) > 1 and "" not in places.values()
+    several = len(places.keys() - {"line", "lot"}) + len(places) > 1
+    return (several or filters.reason is not None) and "" not in places.values()
 
 
 def _hours(connection: Connection, filters: Filters, limit: int, before: Position | None) -> tuple[datetime, datetime] | None:

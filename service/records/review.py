@@ -201,6 +201,25 @@ def _candidate(row: Any, shadow: Shadowed | None) -> Candidate:
     return Candidate(row.seq, row.id, row.photograph, row.margin, row.lane, score, bool(row.in_sample), shadow)
 
 
+def still_open(connection: Connection, ids: Sequence[str], filters: Filters, why: Why | None = None) -> dict[str, Candidate]:
+    """By id: those of a handful that still fit, whose photograph is kept, and of which nobody said what they are."""
+    c = gradings.c
+    columns = (c.seq, c.id, c.photograph, c.lane, _margin(c), _in_sample(c))
+    fitting = filters.clauses(opaque=("line", "lot", "received_at"))  # by their ids they are found at once
+    query = select(*columns).where(c.id.in_(ids), *fitting, *_can_be_seen(c), ~_corrected(c.id))
+    rows = connection.execute(query).all()
+    shadows = _shadows(connection, [row.id for row in rows])
+    found = (_candidate(row, shadows.get(row.id)) for row in rows)
+    return {one.id: one for one in found if why is None or why in one.why}
+
+
+def corrected_of(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of which somebody said what they are."""
+    k = corrections.c
+    query = select(k.grading_id).where(k.grading_id.in_(ids), k.undone_at.is_(None))
+    return set(connection.execute(query).scalars())
+
+
 def probabilities(records: Records, wanted: Sequence[Candidate]) -> dict[int, list[float]]:
     """By number: the nine probabilities on record, in the order of GRADES. Blocks. Raises RecordsUnavailable."""
     c = gradings.c
@@ -209,8 +228,8 @@ def probabilities(records: Records, wanted: Sequence[Candidate]) -> dict[int, li
         return {row.seq: [float(row.probabilities.get(grade, 0.0)) for grade in GRADES] for row in rows}
 
 
-def whole(records: Records, chosen: Sequence[Candidate]) -> dict[int, Grading]:
-    """By number: the gradings of candidates. Blocks. Raises RecordsUnavailable."""
+def whole(records: Records, seqs: Sequence[int]) -> dict[int, Grading]:
+    """By number: the gradings of these numbers. Blocks. Raises RecordsUnavailable."""
     with reading(records.engine) as connection:
-        rows = connection.execute(select(gradings).where(gradings.c.seq.in_([one.seq for one in chosen])))
+        rows = connection.execute(select(gradings).where(gradings.c.seq.in_(seqs)))
         return {row.seq: from_row(row) for row in rows}

@@ -65,6 +65,7 @@ SUSPECTS: Final[tuple[Any, ...]] = (
 """What databases, dates, files and numbers stumble over."""
 PLACES: Final = ("lots", "lines", "growers", "cameras")
 THERE: Final = "there"
+REVIEWER: Final = "a-page-that-is-open"
 """The name of the one of each kind that exists."""
 PASSWORD: Final = "green and straight"
 TIMEOUT_S: Final = 60.0
@@ -177,6 +178,7 @@ class World:
         corrected = self._ask("POST", "/v1/corrections", headers, json={"grading_id": ids[0], "grade": "L", "note": "bent"})
         batch = self._ask("POST", "/v1/batches?name=first", headers, data=self.batch)
         key = self._ask("POST", "/v1/keys", headers, json={"name": THERE})
+        self._ask("POST", "/v1/review/claims", headers, json={"reviewer": REVIEWER})
         retraining = self._ask("POST", "/v1/retrainings", headers, json={"batches": [batch.json()["id"]]})
         self._context.alarms.raise_("disk_low", "a sweep")
         self._context.alarms.flush()
@@ -189,6 +191,7 @@ class World:
             "alarm_id": alarms[0]["id"],
             "prefix": key.json()["prefix"],
             "retraining_id": retraining.json()["id"],
+            "reviewer": REVIEWER,
             "version": "1",
             "number": "1",
             "path": "gallery.json",

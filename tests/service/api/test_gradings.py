@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, insert
 
 from models.grades import GRADES
-from service.grading import rfc3339
+from service.grading import ModelRef, rfc3339
 from service.records.repository import Entry
 from service.records.tables import corrections
 from service.schemas import GradingsPage, RecordedOut, Stats
@@ -31,7 +31,7 @@ async def six(service: Service) -> AsyncIterator[tuple[Running, dict[str, str]]]
         "a": grading(1, "M", line="1", camera="top"),
         "b": grading(2, "L", 0.9, lot="X", line="2", camera="top"),
         "c": grading(3, "M", line="1", lot="X"),
-        "d": grading(4, "L", 0.4),
+        "d": grading(4, "L", 0.4, model=ModelRef("cucumber", 2, "cd" * 32)),
         "e": grading(5, None),
         "f": grading(6, "C"),
     }
@@ -72,6 +72,14 @@ def at(seconds: int) -> str:
         ("camera=top", "ba"),
         ("camera=top&grade=L", "b"),
         ("limit=2", "fe"),
+        ("model=2", "d"),
+        ("model=3", "fecba"),
+        ("model=2&lane=manual&max_confidence=0.5", "d"),
+        ("model=1", ""),
+        ("reason=low_confidence", "d"),
+        ("reason=deadline_missed", "e"),
+        ("reason=deadline_missed&model=3", "e"),
+        ("model=2147483647", ""),
     ],
 )
 async def test_filters(six: tuple[Running, dict[str, str]], query: str, expected: str) -> None:
@@ -154,6 +162,10 @@ async def test_a_cursor_that_is_none_is_refused(six: tuple[Running, dict[str, st
         ("until=2026-11-23T02:11:00", "until"),
         ("since=0001-01-01T00:00:00%2B10:00", "since"),
         ("lin=1", "lin: there is no such parameter"),
+        ("model=0", "model"),
+        ("reason=boredom", "reason"),
+        ("model=2147483648", "model"),
+        ("model=champion", "model"),
     ],
 )
 async def test_a_wrong_filter_is_named(six: tuple[Running, dict[str, str]], query: str, named: str) -> None:
@@ -176,6 +188,16 @@ async def test_figures_are_counted_by_hundredths_of_confidence(six: tuple[Runnin
     assert refused.json()["detail"].startswith("max_confidence: figures are counted by hundredths")
     assert "two decimals at most" in refused.json()["detail"]
     assert (await running.client.get("/v1/gradings?max_confidence=0.8125")).status_code == 200
+
+
+async def test_figures_of_a_model(six: tuple[Running, dict[str, str]]) -> None:
+    running, _ = six
+    for version, total, grade in ((2, 1, "L"), (3, 5, "M"), (4, 0, "M")):
+        found = (await running.client.get(f"/v1/stats?model={version}")).json()
+        assert (found["total"], found["grades"][grade]["count"]) == (total, min(total, 2))
+    refused = await running.client.get("/v1/stats?model=3&max_confidence=0.5")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert "leave out `model` or `max_confidence`" in refused.json()["detail"]
 
 
 async def test_a_correction_is_shown_until_it_is_undone(six: tuple[Running, dict[str, str]]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from models.repository import ModelRepository
-from service import review
+from service import looks
 from service.api.review import ReviewQuery, ReviewQueue
 from service.schemas import Problem
 from tests.service.models import make_model
@@ -117,7 +117,7 @@ async def test_what_takes_too_long_is_ordered_by_probabilities_and_goes_on_next_
             await post(running, number)
         at = iter(range(0, 1000, 1))
         clock = type("Clock", (), {"monotonic": staticmethod(lambda: float(next(at)))})
-        monkeypatch.setattr(review, "time", clock)  # every look at it is a second later: three batches do not fit in two
+        monkeypatch.setattr(looks, "time", clock)  # every look at it is a second later: three batches do not fit in two
         assert (await ask(running))["diversity"] == "probabilities"
         assert (await ask(running))["diversity"] == "embedding"
 
