@@ -27,6 +27,7 @@ MATERIAL_FILE: Final = "material.json"
 """Written when the intake is done: its sources are not read again."""
 INTAKE_PAGE: Final = "intake.html"
 GATE_PAGE: Final = "gate/gate.html"
+GATE_VERDICT: Final = "gate/verdict.json"
 LOG_FILE: Final = "log.txt"
 _CANCEL_FILE: Final = "cancel"
 _LOCK_FILE: Final = ".lock"
@@ -116,7 +117,7 @@ class Retrainings:
         """Raises RetrainingNotFound."""
         folder = self.root / retraining_id
         if not _ID.fullmatch(retraining_id) or not (folder / REQUEST_FILE).is_file():
-            raise RetrainingNotFound(retraining_id, self._names()[:10])
+            raise RetrainingNotFound(retraining_id, self.ids()[:10])
         return folder
 
     def begin(self, request: RetrainRequest) -> tuple[Retraining, Turn]:
@@ -151,19 +152,26 @@ class Retrainings:
         try:
             return self._read(name, self.running())
         except FileNotFoundError:
-            raise RetrainingNotFound(name, self._names()[:10]) from None
+            raise RetrainingNotFound(name, self.ids()[:10]) from None
 
     def listed(self, limit: int | None = None, before: str | None = None) -> list[Retraining]:
         """All of them, newest first; or at most `limit` that are older than the one with the id `before`."""
         running = self.running()
         found: list[Retraining] = []
-        for name in self._names():
+        for name in self.ids():
             if limit is not None and len(found) >= limit:
                 break
             if before is None or name < before:
                 with suppress(FileNotFoundError):  # deleted meanwhile
                     found.append(self._read(name, running))
         return found
+
+    def ids(self) -> list[str]:
+        """Of all of them, newest first."""
+        if not self.root.is_dir():
+            return []
+        there = (entry.name for entry in self.root.iterdir() if _ID.fullmatch(entry.name) and (entry / REQUEST_FILE).is_file())
+        return sorted(there, reverse=True)
 
     def has_taken_in(self, retraining_id: str) -> bool:
         """Whether its intake is done."""
@@ -215,13 +223,6 @@ class Retrainings:
     def forget_cancelling(self, retraining_id: str) -> None:
         """Before it is resumed."""
         (self.root / retraining_id / _CANCEL_FILE).unlink(missing_ok=True)
-
-    def _names(self) -> list[str]:
-        """Ids, newest first."""
-        if not self.root.is_dir():
-            return []
-        there = (entry.name for entry in self.root.iterdir() if _ID.fullmatch(entry.name) and (entry / REQUEST_FILE).is_file())
-        return sorted(there, reverse=True)
 
     def _read(self, name: str, running: str | None) -> Retraining:
         folder = self.root / name

@@ -1,7 +1,7 @@
-"""Who grades from now on: promotions and rollbacks through the service, with their lines in the audit trail."""
+"""Who grades from now on: promotions and rollbacks, with their lines in the audit trail."""
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine, text
 
@@ -41,7 +41,14 @@ def put_on_trail(engine: Engine | None, action: str, done: Exchange, who: Signat
     if engine is None:
         return
     try:
-        with writing(engine) as connection:
-            note(connection, who.by, action, now.name, {"from": done.before, "to": now.number, "sha256": now.sha256}, who.address)
+        write_line(engine, action, done, who)
     except RecordsUnavailable as error:
         log.error("the line above could not be written to the audit trail: %s", error)
+
+
+def write_line(engine: Engine, action: str, done: Exchange, who: Signature, **more: Any) -> None:
+    """Put it on the audit trail, with `more` in its detail. Blocks. Raises RecordsUnavailable."""
+    now = done.now
+    detail = {"from": done.before, "to": now.number, "sha256": now.sha256, **more}
+    with writing(engine) as connection:
+        note(connection, who.by, action, now.name, detail, who.address)

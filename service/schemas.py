@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from models.judged import Word
+
 
 def _utc(value: datetime) -> datetime:
     try:
@@ -191,12 +193,17 @@ class Problem(BaseModel):
     code: str = Field(description="stable, snake_case")
 
 
-class ModelVersion(BaseModel):
+class PublishedModel(BaseModel):
     version: int
     sha256: str
     published_at: datetime
     note: str
     aliases: list[str]
+    retraining_id: str | None = Field(description="the retraining that made it; null for one that was published otherwise")
+
+
+class ModelVersion(PublishedModel):
+    gate: Word | None = Field(description="what the gate said of it before; null where no retraining made it")
 
 
 class Models(BaseModel):

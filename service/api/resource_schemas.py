@@ -187,6 +187,8 @@ class CameraOut(BaseModel):
     line: str | None
     note: str | None
     created_at: datetime
+    last_seen_at: datetime | None = Field(description="when its newest grading was received")
+    keys: list[str] = Field(description="prefixes of the good keys that speak for this camera alone")
 
 
 class CamerasPage(Page):

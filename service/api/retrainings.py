@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from models.errors import SenkaError
+from models.judged import Gate, gate_of
 from models.retrainings import GATE_PAGE, INTAKE_PAGE, Retraining, RetrainRequest, Share
 from service import retrainings
 from service.api.context import Context, Parts, engine_of, json_response
@@ -101,6 +102,7 @@ class RetrainingDetail(RetrainingOut):
 
     pages: list[Literal["intake", "gate"]] = Field(description="those that are made: GET /v1/retrainings/{id}/intake and /gate")
     request: RetrainRequest = Field(description="sources in SENKA_HOME are named as in /v1/batches")
+    gate: Gate | None = Field(description="how the gate judged its model, also one that it refused; null before it did")
 
 
 class RetrainingsPage(Page):
@@ -257,6 +259,7 @@ def _one(parts: Context, retraining_id: str) -> RetrainingDetail:
         **dict(found),
         pages=[name for name, file in PAGES.items() if (folder / file).is_file()],
         request=asked.model_copy(update={**named, "golden": golden}),
+        gate=gate_of(known, found),
     )
 
 

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from models.errors import SenkaError
 from service.cli.records_source import with_records
+from service.cli.trail import noting_promotions
 
 _MODULES: Final = {
     "demo": "service.cli.demo",
@@ -53,6 +54,8 @@ class Commands(TyperGroup):
         command: Any = typer.main.get_command(import_module(module).app)
         if isinstance(command, TyperGroup):
             command = command.commands[cmd_name]
+        if cmd_name == "retrain":
+            command = noting_promotions(command)
         return with_records(command) if module.startswith("training.") else command
 
     def invoke(self, ctx: Any) -> Any:

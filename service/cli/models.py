@@ -12,7 +12,7 @@ from models.card import card_of
 from models.errors import RunError
 from models.graph import open_session
 from models.places import Places
-from models.repository import CHECKPOINT_FILE, ModelRepository, Version
+from models.repository import CHECKPOINT_FILE, Exchange, ModelRepository, Version
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 models_app = typer.Typer(
@@ -31,6 +31,13 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 
 def _repository() -> ModelRepository:
     return Places.load().repository
+
+
+def _put_on_trail(done: Exchange, *, back: bool = False) -> None:
+    from service.cli.trail import put_on_trail  # here: `list` and `show` need no database
+    from service.rollout import PROMOTED, ROLLED_BACK
+
+    put_on_trail(ROLLED_BACK if back else PROMOTED, done)
 
 
 def _facts(version: Version) -> dict[str, Any]:
@@ -86,7 +93,10 @@ def publish(
         raise RunError(f"There is no {checkpoint}. Name the folder of a finished run: senka train ... --out RUN.")
     repository = _repository()
     known = {version.number for version in repository.versions()}
+    before = repository.aliases().champion
     version = repository.publish(model, note, promote, checkpoint)
+    if promote:
+        _put_on_trail(Exchange(before, version))
     aliases = repository.aliases()
     role = "champion" if aliases.champion == version.number else "challenger"
     if version.number in known:
@@ -99,15 +109,18 @@ def publish(
 @models_app.command(epilog="Example: senka models promote challenger")
 def promote(version: Annotated[str, typer.Argument(help="Number, or challenger.")], as_json: Json = False) -> None:
     """Make a version the champion; running services follow within seconds."""
-    now = _repository().promote(version)
+    done = _repository().exchange(version)
+    _put_on_trail(done)
+    now = done.now
     typer.echo(json.dumps(_facts(now)) if as_json else f"Version {now.number} of {now.name} is the champion.")
 
 
 @models_app.command(epilog="Example: senka models rollback")
 def rollback(as_json: Json = False) -> None:
     """Make the champion before this one the champion again."""
-    repository = _repository()
-    before = repository.aliases().champion
-    now = repository.rollback()
-    text = f"Rolled back: version {now.number} of {now.name} is the champion; `senka models promote {before}` goes forward again."
+    done = _repository().exchange(None)
+    _put_on_trail(done, back=True)
+    now = done.now
+    forward = f"`senka models promote {done.before}` goes forward again."
+    text = f"Rolled back: version {now.number} of {now.name} is the champion; {forward}"
     typer.echo(json.dumps(_facts(now)) if as_json else text)

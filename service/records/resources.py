@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from service.errors import AlreadyExists, InUse, InvalidRequest, NotFound
 from service.grading import rfc3339
 from service.records.audit import note
+from service.records.cameras import seen_and_keys
 from service.records.tables import cameras, gradings, growers, lines, lots, tallies
 from service.records.transactions import reading, writing
 from service.records.writing import order
@@ -32,6 +33,8 @@ class Kind:
     """The column, and the word of the kind that it names."""
     used_by: _Users
     """A query for any row that names it, and how that is said."""
+    known: Callable[[Connection, Sequence[str]], Mapping[str, dict[str, Any]]] | None = None
+    """What the records know of things of these names, beside their rows."""
 
 
 def _any(column: Any) -> Callable[[str], Any]:
@@ -51,7 +54,7 @@ LINE: Final = Kind(
     "lot",
     ((_any(gradings.c.line), "gradings were made on this line"), (_any(cameras.c.line), "a camera stands at this line")),
 )
-CAMERA: Final = Kind("camera", cameras, "line", ((_any(tallies.c.camera), "gradings came from this camera"),))
+CAMERA: Final = Kind("camera", cameras, "line", ((_any(tallies.c.camera), "gradings came from this camera"),), seen_and_keys)
 KINDS: Final = {kind.word: kind for kind in (GROWER, LOT, LINE, CAMERA)}
 
 
@@ -69,13 +72,13 @@ def page(engine: Engine, kind: Kind, limit: int, after: str | None = None) -> Se
     if after is not None:
         query = query.where(kind.table.c.name > after)
     with reading(engine) as connection:
-        return [_json(row) for row in connection.execute(query)]
+        return _shown(connection, kind, connection.execute(query).all())
 
 
 def get(engine: Engine, kind: Kind, name: str) -> dict[str, Any]:
     """Raises NotFound, RecordsUnavailable."""
     with reading(engine) as connection:
-        return _json(_one(connection, kind, name))
+        return _shown(connection, kind, [_one(connection, kind, name)])[0]
 
 
 def add(engine: Engine, kind: Kind, name: str, fields: Mapping[str, Any], signed: Signature) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def add(engine: Engine, kind: Kind, name: str, fields: Mapping[str, Any], signed
             connection.execute(insert(kind.table).values(name=name, created_at=datetime.now(UTC), **fields))
             note(connection, signed.by, f"{kind.word}.added", name, dict(fields), signed.address)
             _enter_named(connection, kind, fields, signed)
-            return _json(_one(connection, kind, name))
+            return _shown(connection, kind, [_one(connection, kind, name)])[0]
     except IntegrityError as error:
         raise AlreadyExists(kind.word, name) from error
 
@@ -104,7 +107,7 @@ def change(engine: Engine, kind: Kind, name: str, fields: Mapping[str, Any], sig
             _enter_named(connection, kind, differing, signed)
             if kind is LOT and differing.get("closed_at") is not None:
                 _clear_lines(connection, name, signed)
-        return _json(_one(connection, kind, name))
+        return _shown(connection, kind, [_one(connection, kind, name)])[0]
 
 
 def remove(engine: Engine, kind: Kind, name: str, signed: Signature) -> None:
@@ -154,6 +157,15 @@ def _one(connection: Connection, kind: Kind, name: str, *, for_update: bool = Fa
     if row is None:
         raise NotFound(kind.word, name)
     return row
+
+
+def _shown(connection: Connection, kind: Kind, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """Rows as they are answered."""
+    found = [_json(row) for row in rows]
+    if kind.known is None or not found:
+        return found
+    known = kind.known(connection, [one["name"] for one in found])
+    return [{**one, **known[one["name"]]} for one in found]
 
 
 def _differs(before: Any, value: Any) -> bool:

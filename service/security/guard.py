@@ -102,7 +102,8 @@ async def _admit(door: Door, scope: Scope, asked: Asked) -> Session | None:
 
 
 async def _who(door: Door, scope: Scope, asked: Asked, address: str, access: Access | None) -> tuple[Principal, Session | None]:
-    """Raises Unauthenticated for a key that is wrong, on this machine too: whoever shows one means it."""
+    """Raises Unauthenticated for a key that is wrong, on this machine too: whoever shows one means it. RecordsUnavailable where
+    nobody can say whether it is."""
     if door.auth == "off":
         return _local(address), None
     credentials = door.credentials

@@ -3,7 +3,7 @@
 A key reads `senka_<8 hexadecimal digits>_<43 characters>`. The first part names it and may be shown; of the second, 256 random
 bits, only the SHA-256 is kept. Every process holds all good keys in memory, so that a photograph costs a look-up and one
 hash: a thread reads the table again each second, by which a revocation is seen everywhere. While the database is away the keys
-known last stay good.
+known last stay good, and one that is not known may be new: it is neither let in nor refused for good.
 """
 
 import hmac
@@ -21,7 +21,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, Row, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.errors import InvalidRequest, NotFound
+from service.errors import InvalidRequest, NotFound, RecordsUnavailable
 from service.grading import new_id, rfc3339
 from service.records.audit import note
 from service.records.tables import keys
@@ -38,9 +38,18 @@ REFRESH_S: Final = 1.0
 REFRESH_ON_MISS_S: Final = 0.1
 """A key that is not known yet is looked for in the database, but strangers must not make that a habit of ours."""
 AWAY_S: Final = 2.0
-"""After the database failed, unknown keys are refused for so long without asking it again."""
+"""After the database failed, it is not asked for unknown keys again for so long."""
 USED_EVERY_S: Final = 60.0
 """`last_used_at` is written this seldom for each key, by each process."""
+
+
+class KeyNotChecked(RecordsUnavailable):
+    """A key that is not known, while nobody can look whether it is a new one: a camera keeps its photograph and comes again."""
+
+    def __init__(self) -> None:
+        super(RecordsUnavailable, self).__init__(
+            "This key is not known yet, and the records, which may know it, do not answer. Send the photograph again later."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +80,8 @@ class KeyRecord:
 
 
 class Keys:
-    """All keys of one installation. Thread-safe. `known` never waits; every other method asks the database, and all but `verify`
-    raise RecordsUnavailable while that is away."""
+    """All keys of one installation. Thread-safe. `known` never waits; every other method asks the database, and raises
+    RecordsUnavailable while that is away; `verify` does so for keys that it does not know."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -110,12 +119,18 @@ class Keys:
 
     def verify(self, bearer: str) -> KeyRecord | None:
         """As `known`, but a key that is not known is looked for in the database, and without `start` each answer is fresh to a
-        second. May wait for the database; while that is away, the keys known last stay good."""
+        second. May wait for the database; while that is away, the keys known last stay good.
+
+        Raises KeyNotChecked while it is away, for what may be a key that was made since it was read last.
+        """
         if self._thread is None:
             self._refresh_if_older(REFRESH_S)
-        if (found := self.known(bearer)) is None and BEARER.fullmatch(bearer):
+        found, shown = self.known(bearer), BEARER.fullmatch(bearer)
+        if found is None and shown is not None:
             self._refresh_if_older(REFRESH_ON_MISS_S)
             found = self.known(bearer)
+            if found is None and self._away and shown[1] not in self._good:
+                raise KeyNotChecked
         return found
 
     def add(self, name: str, camera: str | None = None, *, by: str, address: str | None = None) -> tuple[KeyRecord, str]:
@@ -175,6 +190,11 @@ class Keys:
         with reading(self._engine) as connection:
             return connection.execute(select(keys.c.id).where(keys.c.revoked_at.is_(None)).limit(1)).first() is not None
 
+    @property
+    def _away(self) -> bool:
+        """Whether the database failed when it was asked last."""
+        return self._failed_s > self._refreshed_s
+
     def _refresh_if_older(self, age_s: float) -> None:
         """Leaves things as they are while the database is away."""
         with self._refreshing:
@@ -184,7 +204,7 @@ class Keys:
             try:
                 self._read()
             except SQLAlchemyError as error:  # or every connection is in use
-                if self._failed_s < self._refreshed_s:  # once for each outage
+                if not self._away:  # once for each outage
                     log.warning("keys: the database is away (%s); those known stay good", type(error).__name__)
                 self._failed_s = time.monotonic()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 
 from service.cli import main
 from tests.e2e.conftest import Serve
-from tests.e2e.live import Answer, LiveService, environment
+from tests.e2e.live import Answer, LiveService, ask, environment
 from tests.forking import Start, start  # noqa: F401 - a fixture
 from tests.reliability.cluster import Cluster, can_run, cluster
 from tests.service.pictures import picture
@@ -120,6 +121,7 @@ def test_the_search_finds_a_secret_however_it_is_spelled(heard: Heard) -> None:
     assert len(heard.leaks()) == 3
 
 
+@pytest.mark.timeout(300)  # a dozen commands, each of which loads everything
 def test_nothing_tells_a_secret(
     home: Path, serve: Serve, database: Cluster, heard: Heard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -139,6 +141,7 @@ def test_nothing_tells_a_secret(
     with serve(home, workers=2, **settings) as service:
         people(service, heard)
         key = cameras(service, heard)
+        show_to_every_worker(service, key)
         database.stop()
         bearer = {"Authorization": f"Bearer {key}"}
         assert heard.answer(service, "POST", "/v1/grade", picture(2), **bearer).status == 200
@@ -216,6 +219,22 @@ def cameras(service: LiveService, heard: Heard) -> str:
     listed = service.request("GET", "/v1/keys", None, session)
     heard.note("GET /v1/keys", listed.body)
     return str(good)
+
+
+def show_to_every_worker(service: LiveService, key: str) -> None:
+    """Until each has let the key in, and so knows it from then on: which worker takes a connection is the system's choice."""
+    unaware = {worker.pid: worker for worker in service.grading_processes()}
+    assert len(unaware) == 2
+    end = time.monotonic() + 60
+    while unaware:
+        assert time.monotonic() < end, f"the workers {sorted(unaware)} took no connection"
+        connection = service.connection()
+        assert ask(connection, "GET", "/v2", None, {"Authorization": f"Bearer {key}"}).status == 200
+        port = connection.sock.getsockname()[1]
+        for pid, worker in list(unaware.items()):
+            if any(one.raddr and one.raddr.port == port for one in worker.net_connections("tcp")):
+                del unaware[pid]
+        connection.close()
 
 
 def on_record(database: Cluster, heard: Heard) -> None:

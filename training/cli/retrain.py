@@ -54,7 +54,7 @@ def retrain(
     asked: Annotated[list[str] | None, typer.Option(hidden=True, help="The sources as they were named.")] = None,
     lock_fd: Annotated[int | None, typer.Option(hidden=True, help="The turn, from the service that started this.")] = None,
     as_json: Json = False,
-) -> None:
+) -> object:  # the Retraining that ended; typer would look up its name when the command is loaded
     """Check labelled photographs, train on from the champion, judge, publish; exit 1, with the reasons, where it is refused."""
     from models.places import Places
     from models.retrainings import RetrainRequest, Turn
@@ -68,12 +68,11 @@ def retrain(
         _require_running(retrainings.get(cancel))
         retrainings.cancel(cancel)
         typer.echo(f"Retraining {cancel} stops at its next step.")
-        return
+        return None
     if resume:
         turn = retrainings.take_turn(resume) if lock_fd is None else Turn(lock_fd)
         with turn:
-            _run(resume, data, retrainings.request(resume), as_json)
-        return
+            return _run(resume, data, retrainings.request(resume), as_json)
     with usage():
         request = RetrainRequest(
             data=tuple(asked or data or ()),
@@ -96,7 +95,7 @@ def retrain(
     _require_known(arch, recipe)
     created, turn = retrainings.begin(request)
     with turn:
-        _run(created.id, data, request, as_json)
+        return _run(created.id, data, request, as_json)
 
 
 def _require_running(found: "Retraining") -> None:
@@ -127,8 +126,8 @@ def _bounds(changes: list[str]) -> dict[str, str]:
     return found
 
 
-def _run(retraining_id: str, sources: list[str] | None, request: "RetrainRequest", as_json: bool) -> None:
-    """Step back for others, then run it to its end and print how it ended."""
+def _run(retraining_id: str, sources: list[str] | None, request: "RetrainRequest", as_json: bool) -> "Retraining":
+    """Step back for others, then run it to its end, print how it ended and return it: `senka` notes down a promotion."""
     os.setpriority(os.PRIO_PROCESS, 0, max(request.nice, os.getpriority(os.PRIO_PROCESS, 0)))
     threads = request.threads or max(1, len(os.sched_getaffinity(0)) - 1)
     # Before torch starts its threads: those that spin while they wait take the cores from the service.
@@ -157,6 +156,7 @@ def _run(retraining_id: str, sources: list[str] | None, request: "RetrainRequest
     typer.echo(ended.model_dump_json() if as_json else _text(ended, folder))
     if ended.state == "refused":
         raise typer.Exit(1)
+    return ended
 
 
 def _text(ended: "Retraining", folder: Path) -> str:

@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix
 from training.calibrate import calibration_error, fit_temperature
 from training.cost import CostModel, costs_for
 from training.gate.bounds import GateBounds
-from training.gate.facts import Change, ClassOrder, Comparison, GradeChange
+from training.gate.facts import Change, ClassOrder, Comparison, Confusion, GradeChange
 from training.gate.statistics import (
     Drawn,
     best_renaming,
@@ -99,6 +99,9 @@ def compare(
         lost=lost,
         p_value=None if old is None else mcnemar(won, lost),
         order=class_order(new, grades),
+        confusion=Confusion(
+            candidate=_confusion(new, len(grades)), champion=None if old is None else _confusion(old, len(grades))
+        ),
     )  # fmt: skip
 
 
@@ -125,6 +128,12 @@ def temperature_ratio(probabilities: Floats, truth: Ints) -> float:
     """The temperature by which calibrated probabilities (N, K) would have to be scaled once more; 1 where they fit."""
     tiny = np.finfo(np.float32).tiny
     return fit_temperature(np.log(np.clip(probabilities.astype(np.float64), tiny, None)), truth).temperature
+
+
+def _confusion(outcomes: Outcomes, grades: int) -> tuple[tuple[int, ...], ...]:
+    """Images by true grade and answer."""
+    counts = confusion_matrix(outcomes.truth, outcomes.predicted, labels=np.arange(grades))
+    return tuple(tuple(row) for row in counts.tolist())
 
 
 def class_order(outcomes: Outcomes, grades: tuple[str, ...]) -> ClassOrder:

@@ -52,6 +52,13 @@ class ClassOrder(_Facts):
     """Mean recall of the grades concerned, answers renamed; 0 where none is."""
 
 
+class Confusion(_Facts):
+    """Images by true grade (rows) and answer (columns), both in the order of the comparison's `grades`."""
+
+    candidate: tuple[tuple[int, ...], ...]
+    champion: tuple[tuple[int, ...], ...] | None = None
+
+
 class Comparison(_Facts):
     """Candidate and champion on the same images."""
 
@@ -81,6 +88,8 @@ class Comparison(_Facts):
     p_value: float | None
     """McNemar's exact test, one-sided: how likely so many would be won if both models were equally good."""
     order: ClassOrder
+    confusion: Confusion | None = None
+    """None in verdicts of earlier versions, which did not keep it."""
 
 
 class Latency(_Facts):
@@ -122,4 +131,6 @@ class Verdict(_Facts):
     latency: Latency | None = None
     parity: float | None = None
     cam_error: float | None = None
+    judged_at: str | None = None
+    """RFC 3339, UTC; None where nobody wrote it down."""
     bounds: GateBounds = GateBounds()

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from models.errors import CheckpointMissing, DataError, ModelError, ModelNotFoun
 from models.graph import open_session
 from models.places import Places
 from models.repository import CHAMPION, ModelRepository
-from models.retrainings import GATE_PAGE, Retraining, RetrainRequest
+from models.retrainings import GATE_PAGE, GATE_VERDICT, Retraining, RetrainRequest
 from training.checkpoints import write_bytes
 from training.gate import GateBounds, NamedModel, Verdict, run_gate
 from training.gate.report import write_gate_report
@@ -29,7 +30,6 @@ from training.start import find_start
 
 log = logging.getLogger(__name__)
 
-VERDICT_FILE: Final = "verdict.json"
 _ENDED: Final = ("refused", "published", "promoted")
 
 
@@ -174,16 +174,17 @@ def _judged(
         parity=candidate.parity,
         advance=advance,
     )
+    verdict = verdict.model_copy(update={"judged_at": datetime.now(UTC).isoformat(timespec="milliseconds")})
     page = folder / GATE_PAGE
     page.parent.mkdir(exist_ok=True)
     write_gate_report(page, verdict, evidence)
-    write_bytes(page.parent / VERDICT_FILE, verdict.model_dump_json(indent=1).encode())  # last: with it the gate is done
+    write_bytes(folder / GATE_VERDICT, verdict.model_dump_json(indent=1).encode())  # last: with it the gate is done
     return verdict
 
 
 def _verdict(folder: Path) -> Verdict | None:
     """What the gate said; None before it did."""
-    path = (folder / GATE_PAGE).with_name(VERDICT_FILE)
+    path = folder / GATE_VERDICT
     try:
         return read_json(path, Verdict, f"delete {path} and resume the retraining")
     except FileNotFoundError:

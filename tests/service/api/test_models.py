@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
+from models.card import TrainingData
+from models.grades import GRADES
 from models.repository import ModelRepository
+from models.retrainings import Retrainings
 from service import rollout
+from service.api.model_schemas import ModelDetail
 from service.errors import RecordsUnavailable
-from service.schemas import Models, Problem, ShadowReport
+from service.schemas import Models, ModelVersion, Problem, ShadowReport
+from tests.models import onnx_files
+from tests.models.verdicts import RIGHT, judged, verdict
+from tests.service.api.test_batches import good
 from tests.service.models import make_model
 from tests.service.pictures import picture
 from tests.service.records.test_shadow import made, put
@@ -175,3 +182,87 @@ async def test_the_shadow_is_compared_for_the_champion_and_challenger_of_now(ser
         (three.folder / "aliases.json").write_text("{ this is not JSON")
         answer = await running.client.get("/v1/models/shadow")
         assert (answer.status_code, answer.json()["code"]) == (503, "repository_unreadable")
+
+
+# --- what is known of a version ---
+
+RETRAINING = "20261124T021100Z-00000a"
+
+
+async def test_a_version_says_which_retraining_made_it_and_what_the_gate_said(
+    service: Service, three: ModelRepository, home: Path
+) -> None:
+    retrainings = Retrainings(home / "retrainings")
+    judged(retrainings, RETRAINING, verdict(three.get(3).sha256, "not_better", True), version=3)
+    refused, _ = judged(retrainings, "20261125T021100Z-00000b", verdict("e" * 64, "refused", False), state="refused")
+    async with service() as running:
+        listed = (await running.client.get("/v1/models")).json()
+        assert [(one["retraining_id"], one["gate"]) for one in listed["versions"]] == [
+            (None, None), (None, None), (RETRAINING, "not_worse"),
+        ]  # fmt: skip
+        assert all(set(one) == set(ModelVersion.model_fields) for one in listed["versions"])
+        answer = await running.client.get("/v1/models/3")
+        assert (answer.status_code, answer.json()) == (200, (await running.client.get("/v1/models/challenger")).json())
+        assert set(answer.json()) == set(ModelDetail.model_fields)
+        found = ModelDetail.model_validate(answer.json())
+        assert (found.version, found.aliases, found.retraining_id) == (3, ["challenger"], RETRAINING)
+        assert found.gate is not None
+        assert (found.gate.retraining_id, found.gate.verdict, found.gate.images) == (RETRAINING, "not_worse", 90)
+        assert found.gate.candidate is not None
+        assert found.gate.candidate.per_grade["M"].recall == RIGHT / 10
+        assert [reason.text for reason in found.gate.reasons] == ["It is not_better."]
+        of_retraining = (await running.client.get(f"/v1/retrainings/{RETRAINING}")).json()
+        assert of_retraining["gate"] == answer.json()["gate"]
+        # what was refused is no version, and is told by its retraining
+        of_refused = (await running.client.get(f"/v1/retrainings/{refused.id}")).json()
+        assert (of_refused["state"], of_refused["gate"]["verdict"]) == ("refused", "refused")
+        first = ModelDetail.model_validate((await running.client.get("/v1/models/champion")).json())
+        assert (first.version, first.aliases, first.retraining_id, first.gate) == (1, ["champion"], None, None)
+
+
+async def test_the_card_says_what_it_was_made_of(service: Service, champion: ModelRepository, home: Path, tmp_path: Path) -> None:
+    counts = dict.fromkeys(GRADES, 3)
+    async with service() as running:
+        batch = (await running.client.post("/v1/batches?name=monday", content=good(tmp_path))).json()
+        kept = home / "training-data" / "0123456789abcdef"
+        kept.mkdir(parents=True)
+        (kept / "kept.json").write_text(f'{{"name": "{batch["id"]}+records", "kept_at": "2026-11-24"}}')
+        data = tuple(
+            TrainingData(name=name, sha256="d" * 64, images=27, counts=counts) for name in (kept.name, "cucumber9", "../etc")
+        )
+        model = onnx_files.make_model(tmp_path / "made.onnx", data=data, metrics={"accuracy": 0.875}, recipe="fruit")
+        champion.publish(model)
+        for wanted in ("2", "challenger", "champion"):
+            card = ModelDetail.model_validate((await running.client.get(f"/v1/models/{wanted}")).json()).card
+            if wanted == "champion":  # it has graded here: its card is on record
+                assert (card.architecture, card.images, card.data) == ("linear", 0, [])
+                continue
+            assert (card.architecture, card.recipe, card.images) == ("mean-colour", "fruit", 81)
+            assert (card.width, card.height, card.grades) == (8, 8, list(GRADES))
+            assert card.metrics == {"accuracy": 0.875}
+            assert card.created_at.isoformat() == "2026-11-23T02:11:00+00:00"
+            assert [(one.name, one.source) for one in card.data] == [
+                (kept.name, f"{batch['id']}+records"), ("cucumber9", None), ("../etc", None),
+            ]  # fmt: skip
+            assert [[(one.id, one.name) for one in part.batches] for part in card.data] == [[(batch["id"], "monday")], [], []]
+            assert card.data[0].counts == counts
+
+
+async def test_a_version_is_told_without_records_too(service: Service, three: ModelRepository) -> None:
+    path = three.get(2).path
+    async with service(records="off") as running:
+        found = ModelDetail.model_validate((await running.client.get("/v1/models/1")).json())
+        assert (found.version, found.card.architecture) == (1, "linear")
+        path.write_bytes(path.read_bytes()[:-100])
+        answer = await running.client.get("/v1/models/2")
+        assert (answer.status_code, answer.json()["code"]) == (409, "model_corrupt")
+
+
+@pytest.mark.usefixtures("three")
+async def test_what_is_no_version_is_404_with_those_that_are(service: Service) -> None:
+    async with service() as running:
+        for version in ("4", "0", "rollback", "9" * 30):
+            answer = await running.client.get(f"/v1/models/{version}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "model_not_found")
+            assert answer.json()["valid"] == ["1", "2", "3", "champion", "challenger"]
+        assert (await running.client.get(f"/v1/models/{'9' * 65}")).status_code == 422

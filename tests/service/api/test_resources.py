@@ -136,6 +136,29 @@ async def test_one_is_entered_changed_listed_and_deleted(service: Service, kind:
         ]  # fmt: skip
 
 
+async def test_a_camera_says_when_it_was_seen_and_which_keys_speak_for_it(service: Service) -> None:
+    async with service() as running:
+        put(running, grading(1, camera="top", line="1"), grading(3, camera="top", line="2"), grading(2, camera="side"))
+        made = await ask(running, "POST", "/v1/cameras", 201, {"name": "top"})
+        assert set(made) == set(schemas.CameraOut.model_fields)
+        assert made["keys"] == []
+        (prefix, gone, *_) = [
+            (await ask(running, "POST", "/v1/keys", 201, {"name": f"key {n}", "camera": camera}))["prefix"]
+            for n, camera in enumerate(("top", "top", "side", None))
+        ]
+        await ask(running, "DELETE", f"/v1/keys/{gone}", 200)
+        found = await ask(running, "GET", "/v1/cameras/top", 200)
+        assert found == {**made, "keys": [prefix]} == await ask(running, "PATCH", "/v1/cameras/top", 200, {})
+        newest = await ask(running, "GET", "/v1/gradings?limit=1", 200)
+        assert found["last_seen_at"] == newest["gradings"][0]["received_at"]
+        await ask(running, "POST", "/v1/cameras", 201, {"name": "idle"})
+        page = await ask(running, "GET", "/v1/cameras", 200)
+        assert [(one["name"], one["last_seen_at"]) for one in page["cameras"]] == [("idle", None), ("top", found["last_seen_at"])]
+        await ask(running, "DELETE", "/v1/cameras/idle", 204)
+        [deleted, *_] = (await ask(running, "GET", "/v1/audit", 200))["audit"]
+        assert set(deleted["detail"]) == {"name", "line", "note", "created_at"}  # what people had entered, and no more
+
+
 async def test_what_gradings_name_is_not_deleted(service: Service) -> None:
     async with service() as running:
         put(running, grading(1, camera="top", line="1", lot="A"))

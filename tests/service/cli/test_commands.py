@@ -5,7 +5,9 @@ import socket
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
+from service.records.audit import AuditFilters, page
 from tests.commands import home, ok, senka  # noqa: F401 - home is a fixture
 from tests.service.models import make_model
 from tests.service.pictures import picture
@@ -15,6 +17,15 @@ pytestmark = pytest.mark.usefixtures("home")
 
 def models() -> dict:
     return json.loads(ok("models", "list", "--json").stdout)
+
+
+def trail(home: Path) -> list:  # noqa: F811
+    """What was done with models, oldest first."""
+    engine = create_engine(f"sqlite:///{home / 'senka.db'}")
+    try:
+        return list(reversed(page(engine, AuditFilters(action="model."), 100)))
+    finally:
+        engine.dispose()
 
 
 def test_publish_promote_and_roll_back():
@@ -27,6 +38,50 @@ def test_publish_promote_and_roll_back():
     ok("models", "promote", "challenger")
     assert (models()["champion"], models()["challenger"]) == (2, None)
     assert "version 1 of cucumber is the champion; `senka models promote 2` goes forward" in ok("models", "rollback").stdout
+    assert models()["champion"] == 1
+
+
+def test_who_exchanged_the_champion_is_on_the_trail(home):  # noqa: F811
+    for seed in (1, 2):
+        make_model(Path(f"{seed}.onnx"), seed=seed)
+    ok("models", "publish", "1.onnx", "--promote")  # there are no records yet, and none are made for it
+    assert not (home / "senka.db").exists()
+    ok("keys", "list")
+    ok("models", "publish", "2.onnx", "--promote")
+    ok("models", "promote", "2")  # it is already
+    ok("models", "rollback")
+    ok("models", "promote", "2")
+    found = trail(home)
+    assert [(one.action, one.subject, one.detail["from"], one.detail["to"]) for one in found] == [
+        ("model.promoted", "cucumber", 1, 2),
+        ("model.rolled_back", "cucumber", 2, 1),
+        ("model.promoted", "cucumber", 1, 2),
+    ]
+    assert all(one.actor.startswith("cli") and len(one.detail["sha256"]) == 64 for one in found)
+
+
+def test_with_records_off_it_is_promoted_all_the_same(home, monkeypatch):  # noqa: F811
+    ok("keys", "list")
+    make_model(Path("1.onnx"))
+    ok("models", "publish", "1.onnx")
+    monkeypatch.setenv("SENKA_RECORDS", "off")
+    assert ok("models", "promote", "1").stderr == ""
+    assert (models()["champion"], trail(home)) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [("SENKA_DATABASE_URL", "postgresql://senka@127.0.0.1:9/senka", "cannot be opened"), ("SENKA_PORT", "x", "SENKA_PORT")],
+)
+def test_what_cannot_be_put_on_the_trail_is_done_and_said(monkeypatch, setting, value, says):
+    make_model(Path("1.onnx"))
+    ok("models", "publish", "1.onnx")
+    monkeypatch.setenv(setting, value)
+    done = ok("models", "promote", "1")
+    assert done.stdout == "Version 1 of cucumber is the champion.\n"
+    assert done.stderr.startswith("senka: this was done, and the audit trail has no line of it: ")
+    assert says in done.stderr
+    monkeypatch.delenv(setting)
     assert models()["champion"] == 1
 
 

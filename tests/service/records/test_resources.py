@@ -1,16 +1,19 @@
 """Growers, lots, lines and cameras: entered, changed and deleted where nothing is lost, all of it in the trail."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from service.errors import AlreadyExists, InUse, InvalidRequest, NotFound
+from service.grading import rfc3339
 from service.records.audit import AuditFilters
 from service.records.audit import page as audit_page
 from service.records.resources import CAMERA, GROWER, KINDS, LINE, LOT, Kind, Signature, add, change, get, page, remove
+from service.security.keys import Keys
 from tests.service.gradings import grading
 from tests.service.records.opened import opened_database, put_gradings
 
@@ -107,3 +110,27 @@ def test_nothing_is_deleted_that_something_names(engine: Engine) -> None:
     assert trail(engine) == before
     for kind, name in ((CAMERA, "side"), (LINE, "2"), (LOT, "B"), (GROWER, "Sato")):
         remove(engine, kind, name, HANAKO)
+
+
+def test_cameras_say_when_they_were_seen_and_which_keys_speak_for_them(engine: Engine) -> None:
+    keys = Keys(engine)
+    rows = [grading(1, camera="top", line="1"), grading(5, camera="top", line="2"), grading(3, camera="side", lot="A")]
+    assert page(engine, CAMERA, 10) == []
+    long_ago = replace(grading(7, camera="put away"), received_at=rows[0].received_at - timedelta(days=30))
+    put_gradings(engine, [*rows, long_ago, grading(9), grading(8, camera="not entered")])
+    for name in ("idle", "put away", "side", "top"):
+        add(engine, CAMERA, name, {}, HANAKO)
+    bound = [keys.add(f"key {n}", "top", by="boss")[0].prefix for n in range(3)]
+    keys.add("any", by="boss")
+    keys.revoke(bound[1], by="boss")
+    newest = {
+        "idle": None,
+        "put away": rfc3339(long_ago.received_at),
+        "side": rfc3339(rows[2].received_at),
+        "top": rfc3339(rows[1].received_at),
+    }
+    found = page(engine, CAMERA, 10)
+    assert {one["name"]: one["last_seen_at"] for one in found} == newest
+    assert {one["name"]: one["keys"] for one in found} == {"idle": [], "put away": [], "side": [], "top": [bound[0], bound[2]]}
+    assert get(engine, CAMERA, "top") == found[3] == change(engine, CAMERA, "top", {}, HANAKO)
+    assert page(engine, CAMERA, 10, after="top") == []

@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from service.records.tables import sessions as table
 from service.security.cookies import CSRF, SESSION
@@ -180,6 +181,31 @@ async def test_a_wrong_key_is_refused_on_this_machine_too(service: Service) -> N
         assert (await running.client.post("/v1/grade", content=picture(1), headers=twice)).status_code == 401
         lower = {"Authorization": key.replace("Bearer", "bearer")}
         assert (await running.client.post("/v1/grade", content=picture(1), headers=lower)).status_code == 200
+
+
+async def test_a_key_that_may_be_new_is_told_to_come_again_while_the_database_is_away(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with service() as running, client(running) as remote:
+        good = new_key(running)
+        credentials = running.context.door.credentials
+        assert credentials is not None
+        keys = credentials.keys
+
+        def away() -> None:
+            raise OperationalError("SELECT", {}, Exception("connection refused"))
+
+        monkeypatch.setattr("service.security.keys.REFRESH_ON_MISS_S", 0.0)
+        monkeypatch.setattr(keys, "_read", away)
+        unknown = {"Authorization": f"Bearer senka_00000000_{'a' * 43}"}
+        answer = await remote.post("/v1/grade", content=picture(1), headers=unknown)
+        assert (answer.status_code, answer.json()["code"]) == (503, "records_unavailable")
+        assert answer.headers["retry-after"] == "1"
+        assert "not known yet" in answer.json()["detail"]
+        assert (await remote.post("/v1/grade", content=picture(1), headers=good)).status_code == 200
+        for wrong in ("x", good["Authorization"][7:-1], good["Authorization"][7:22] + "a" * 43):
+            answer = await remote.post("/v1/grade", content=picture(1), headers={"Authorization": f"Bearer {wrong}"})
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
 async def test_a_key_for_one_camera_speaks_for_that_one(service: Service) -> None:

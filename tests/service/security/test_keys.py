@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from service.errors import InvalidRequest, NotFound
 from service.records import tables
 from service.security import keys as module
-from service.security.keys import Keys
+from service.security.keys import KeyNotChecked, Keys
 
 
 @pytest.fixture
@@ -130,9 +130,29 @@ def test_known_keys_stay_good_while_the_database_is_away(keys: Keys, cut: Callab
     cut(keys)
     keys._refreshed_s = float("-inf")
     assert keys.verify(bearer) is not None
-    assert keys.verify(f"senka_00000000_{'a' * 43}") is None
     keys._write_used(everything=True)
     assert keys._used, "when it was used is written once the database is back"
+
+
+def test_a_key_that_is_not_known_may_be_new_while_the_database_is_away(
+    keys: Keys, engine: Engine, cut: Callable[[Keys], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AWAY_S", 0.0)
+    monkeypatch.setattr(module, "REFRESH_ON_MISS_S", 0.0)
+    elsewhere = Keys(engine)
+    known, first = elsewhere.add("line 1", by="boss")
+    assert keys.verify(first) == known
+    key, bearer = elsewhere.add("line 2", by="boss")
+    cut(keys)
+    for new in (bearer, f"senka_00000000_{'a' * 43}"):
+        with pytest.raises(KeyNotChecked, match="Send the photograph again later"):
+            keys.verify(new)
+    assert keys.verify(f"senka_{known.prefix}_{'a' * 43}") is None  # a known key has one secret, and this is not it
+    assert keys.verify("no key at all") is None
+    assert keys.verify(first) == known
+    monkeypatch.setattr(keys, "_engine", engine)
+    assert keys.verify(bearer) == key
+    assert keys.verify(f"senka_00000000_{'a' * 43}") is None
 
 
 @pytest.mark.parametrize("error", [OperationalError("SELECT", {}, Exception("gone")), PoolTimeout("every connection is in use")])

@@ -7,6 +7,7 @@ import pytest
 
 from models.retrainings import LOG_FILE, RetrainRequest
 from tests.commands import ok, senka
+from tests.service.cli.test_commands import trail
 from tests.training.retrain.conftest import built, world  # noqa: F401 - fixtures
 from tests.training.retrain.worlds import OPEN, World
 
@@ -34,6 +35,30 @@ class TestRetrain:
         ended = json.loads(done.stdout)
         assert (ended["state"], ended["version"]) == ("promoted", world.places.repository.aliases().champion)
         assert ended == json.loads(world.newest().model_dump_json())
+        assert not (world.home / "senka.db").exists()  # there were no records, and none are made for it
+
+    @pytest.mark.parametrize(("by", "actor"), [("", "cli"), ("sato", "sato")])
+    def test_a_promotion_is_on_the_trail_of_whoever_asked_for_it(self, world: World, by: str, actor: str) -> None:  # noqa: F811
+        ok("keys", "list")  # now there are records
+        created = world.places.retrainings.create(world.asked(epochs=1, by=by))
+        ended = json.loads(ok("retrain", "--resume", created.id, "--json").stdout)
+        assert (ended["state"], ended["version"]) == ("promoted", 2)
+        [line] = trail(world.home)
+        assert line.action == "model.promoted"
+        assert line.actor.partition(":")[0] == actor
+        assert (line.detail["from"], line.detail["to"], line.detail["retraining"]) == (1, 2, created.id)
+        assert line.detail["sha256"] == world.places.repository.get(2).sha256
+        assert senka("retrain", "--resume", created.id).exit_code == 1  # it has ended
+        assert len(trail(world.home)) == 1
+
+    def test_killed_after_the_promotion_the_line_is_written_when_it_is_gone_on_with(self, world: World) -> None:  # noqa: F811
+        ok("keys", "list")
+        ended = world.run(world.asked(epochs=1))
+        assert (ended.state, trail(world.home)) == ("promoted", [])
+        world.places.retrainings.write(ended.model_copy(update={"state": "running", "stage": "promote", "finished_at": None}))
+        ok("retrain", "--resume", ended.id)
+        [line] = trail(world.home)
+        assert (line.detail["from"], line.detail["to"], line.detail["retraining"]) == (1, 2, ended.id)
 
     def test_refused_it_exits_with_1_and_the_reasons(self, world: World) -> None:  # noqa: F811
         done = senka("retrain", "--data", world.source("new"), "--promote", *EASY, *bounds(min_accuracy="1"))

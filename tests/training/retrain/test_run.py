@@ -3,11 +3,13 @@
 import json
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
 from models.card import read_card
 from models.errors import DataError, RetrainingRunning, RunError
+from models.judged import gate_of, judged_models
 from models.retrainings import GATE_PAGE, INTAKE_PAGE, Retraining, Stage
 from tests.training.retrain.worlds import OPEN, SHUT
 from training.golden import Golden
@@ -57,6 +59,13 @@ def test_from_a_batch_to_the_champion(world):
     verdict = json.loads((folder / "gate" / "verdict.json").read_text())
     assert verdict["recent"]["images"] == 9
     assert verdict["passed"]
+    gate = gate_of(world.places.retrainings, ended)
+    assert judged_models(world.places.retrainings) == {version.sha256: (ended.id, gate.verdict)}
+    assert (gate.passed, gate.images, gate.champion_version, gate.recent.images) == (True, 27, FIRST, 9)
+    assert gate.judged_at == datetime.fromisoformat(verdict["judged_at"])
+    assert ended.started_at < verdict["judged_at"] < ended.finished_at
+    assert sum(map(sum, gate.candidate.confusion)) == sum(map(sum, gate.champion.confusion)) == 27
+    assert {grade: one.support for grade, one in gate.candidate.per_grade.items()} == load(world.source("judged")).counts()
     with pytest.raises(RunError, match=rf"{ended.id} has ended: Version 2 is the champion"):
         world.run(ended.id)
     with pytest.raises(DataError, match="nothing new"):  # the champion knows them
