@@ -16,9 +16,10 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import SenkaError
+from models.imaging import ImageLimits
 from service import errors
-from service.api import alarms as alarms_api
 from service.api import (
+    activity,
     audit,
     batches,
     cameras,
@@ -26,6 +27,7 @@ from service.api import (
     events,
     explain,
     export,
+    farm,
     gallery,
     grade,
     gradings,
@@ -38,10 +40,15 @@ from service.api import (
     lots,
     models,
     profiles,
+    report,
     retrainings,
     review,
+    review_claims,
+    similar,
     users,
 )
+from service.api import alarms as alarms_api
+from service.api import settings as settings_api
 from service.api.context import Context
 from service.api.document import Documented
 from service.api.upload import Uploads
@@ -67,6 +74,7 @@ from service.records.repository import Records
 from service.records.retention import Retention
 from service.records.served import note_served
 from service.records.shadow import ShadowRecords
+from service.reviewing import Reviewing
 from service.schemas import Problem
 from service.security.door import Door
 from service.security.guard import REFUSALS, Guard
@@ -92,6 +100,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         finally:
             restore()
             _drain(context)
+            if context.reviewing:
+                await context.reviewing.close()
             await context.explainer.close()
             await context.pipeline.close()
             if context.rollback_watch:
@@ -126,7 +136,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(PlainStartupErrors)
     for resource in (grade, gradings, export, explain, gallery, events, models, inference_protocol, health, login, users, keys):
         app.include_router(resource.router)
-    for resource in (batches, retrainings, review, corrections, lots, lines, growers, cameras, alarms_api, profiles, audit):
+    for resource in (review, review_claims, similar, farm, activity, report):
+        app.include_router(resource.router)
+    for resource in (batches, retrainings, corrections, lots, lines, growers, cameras, alarms_api, profiles, audit, settings_api):
         app.include_router(resource.router)
     mount(app)
     return app
@@ -189,7 +201,8 @@ async def _assemble(settings: Settings) -> Context:
         await asyncio.to_thread(records.recorder.start)
     pipeline = Pipeline(settings, champion, records)
     pipeline.lot_of, pipeline.profile_version = current_lots.lot_of, profile_version
-    feed = Events(records, champion, AlarmFeed(alarms, records.engine if records else None))
+    seen = AlarmFeed(alarms, records.engine if records else None)
+    feed = Events(records, champion, seen, records.activity if records else None)
     pipeline.on_recorded = feed.nudge
     uploads = Uploads(settings.max_body_bytes, settings.max_held_bytes, settings.body_timeout_ms)
     retention = Retention(records.engine, records.photographs, settings, alarms) if records else None
@@ -204,6 +217,8 @@ async def _assemble(settings: Settings) -> Context:
         rollback_watch = RollbackWatch(*shares, champion, pipeline.shadow, records.engine, alarms)
         pipeline.on_graded = rollback_watch.note
     explainer = Explainer(settings, champion)
+    limits = ImageLimits(settings.max_pixels)
+    reviewing = Reviewing.of(records, champion, limits, explainer.draw) if records else None
     return Context(
         settings,
         champion,
@@ -218,6 +233,7 @@ async def _assemble(settings: Settings) -> Context:
         current_lots,
         profile_version,
         rollback_watch,
+        reviewing,
     )
 
 

@@ -1,30 +1,67 @@
 """What happens, for pages that watch: server-sent events (WHATWG HTML, section 9.2) read from the records.
 
 The records are the one source: a page sees what is on record, also what other workers graded, and after a lost connection it
-resumes at the number it saw last. With nobody watching nothing is read.
+resumes at the number it saw last. With nobody watching nothing is read. What several pages want alike is read, counted and
+written out once; pages that want the latest fruit only are spared the rest, so that fifty of them cost the line next to nothing.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
+from service.grading import Grading, rfc3339
 from service.inference.reload import Champion
 from service.monitor.feed import AlarmFeed
-from service.records.repository import Filters, Records
+from service.records.repository import Filters, Recorded, Records
 
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
 """How long another worker's grading may take to show; this worker's own show at once."""
+PACE_S: Final = 0.1
+"""The records are read no more often: faster than anybody can see, and each look costs the line a little."""
 STATS_S: Final = 1.0
-HEARTBEAT_S: Final = 5.0
+ACTIVITY_S: Final = 5.0
+HEARTBEAT_S: Final = 2.0
+"""A page that hears nothing for two of these is cut off, and says so."""
 QUEUE: Final = 512
 """Messages a slow page may be behind before its connection is closed; it comes back and resumes."""
 RESUME: Final = 200
 """Gradings sent again at most to a page that comes back."""
+KINDS: Final = ("grading", "stats", "alarm", "model", "activity")
+ALWAYS: Final = frozenset(KINDS) - {"activity"}
+
+_Messages = Sequence[tuple[int | None, bytes]]
+"""With the number of each that has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a page watches."""
+
+    kinds: frozenset[str] = ALWAYS
+    filters: Filters = field(default_factory=Filters)
+    """Gradings by their line, lot and camera; figures by all that is given."""
+    latest: int | None = None
+    """Of what came at once at most so many, the newest; None is all."""
+
+    @property
+    def any_place(self) -> bool:
+        """Whether gradings of every line, lot and camera fit."""
+        return self.filters.line is self.filters.lot is self.filters.camera is None
+
+    def shows(self, grading: Grading) -> bool:
+        """Whether a grading fits."""
+        wanted, origin = self.filters, grading.origin
+        return all(
+            want is None or want == has
+            for want, has in ((wanted.line, origin.line), (wanted.lot, origin.lot), (wanted.camera, origin.camera))
+        )
 
 
 def message(event: str, data: Any, number: int | None = None) -> bytes:
@@ -33,20 +70,51 @@ def message(event: str, data: Any, number: int | None = None) -> bytes:
     return head.encode() + b"event: " + event.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
 
 
-_Watcher = asyncio.Queue[tuple[int | None, bytes] | None]
-"""One page's messages and their numbers; None hangs up."""
+class _Watcher:
+    """One page: what it wants, and what waits for it."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.waiting = 0  # messages
+        self._queue: asyncio.Queue[_Messages | None] = asyncio.Queue()
+
+    def put(self, messages: _Messages) -> bool:
+        """False for a page that is too far behind; what it has not read yet stays, so that it resumes without a gap."""
+        if self.waiting >= QUEUE:
+            self.hang_up()
+            return False
+        self.waiting += len(messages)
+        self._queue.put_nowait(messages)
+        return True
+
+    def hang_up(self) -> None:
+        self._queue.put_nowait(None)
+
+    async def next(self, wait_s: float) -> _Messages | None:
+        """What has come since. Raises TimeoutError."""
+        messages = await asyncio.wait_for(self._queue.get(), wait_s)
+        if messages is not None:
+            self.waiting -= len(messages)
+        return messages
 
 
 class Events:
-    """Reads the records while somebody watches, and hands each message to every watcher."""
+    """Reads the records while somebody watches, and hands each page what it wants."""
 
-    def __init__(self, records: Records | None, champion: Champion, alarms: AlarmFeed | None = None) -> None:
-        self._records, self._champion, self._alarms = records, champion, alarms
+    def __init__(
+        self,
+        records: Records | None,
+        champion: Champion,
+        alarms: AlarmFeed | None = None,
+        activity: Callable[[str | None], dict[str, Any]] | None = None,
+    ) -> None:
+        self._records, self._champion, self._alarms, self._activity = records, champion, alarms, activity
         self._watchers: set[_Watcher] = set()
         self._recorded = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._stats_wanted = False
+        self._activity_due_s = 0.0
         self._closed = False
 
     def nudge(self) -> None:
@@ -57,45 +125,49 @@ class Events:
         """End every stream, so that a stopping server need not wait for pages."""
         self._closed = True
         for watcher in self._watchers:
-            watcher.put_nowait(None)
+            watcher.hang_up()
         if self._reader:
             self._reader.cancel()
 
-    async def stream(self, last_seen: int | None) -> AsyncGenerator[bytes, None]:
+    async def stream(self, last_seen: int | None, wanted: Wanted | None = None) -> AsyncGenerator[bytes, None]:
         """Messages from now on, or from after the number `last_seen`; ends when the service stops or the page is too slow.
 
         Whatever is recorded after the first message was yielded comes in a later one.
         """
-        watcher = _Watcher()
+        watcher = _Watcher(wanted or Wanted())
         self._watchers.add(watcher)
         try:
             await self._start_reading()
             yield b"retry: 1000\n\n"
-            if self._champion.ready:
+            yield _clock()
+            if self._champion.ready and "model" in watcher.wanted.kinds:
                 yield message("model", self._model())
-            for alarm in await asyncio.to_thread(self._alarms.open) if self._alarms else ():
-                yield message("alarm", alarm)
+            if self._alarms and "alarm" in watcher.wanted.kinds:
+                for alarm in await asyncio.to_thread(self._alarms.open):
+                    yield message("alarm", alarm)
             replayed = 0
-            if last_seen is not None and self._records:
-                for missed in await asyncio.to_thread(self._records.after, last_seen, RESUME):
-                    yield message("grading", missed.grading.to_json(), missed.seq)
-                    replayed = missed.seq
+            if last_seen is not None and self._records and "grading" in watcher.wanted.kinds:
+                missed = await asyncio.to_thread(self._records.after, last_seen, RESUME)
+                replayed = missed[-1].seq if missed else 0
+                for _, text in _gradings(missed, watcher.wanted):
+                    yield text
             while not self._closed:
                 try:
-                    item = await asyncio.wait_for(watcher.get(), HEARTBEAT_S)
+                    messages = await watcher.next(HEARTBEAT_S)
                 except TimeoutError:
-                    yield b": alive\n\n"
+                    yield _clock()
                     continue
-                if item is None:
+                if messages is None:
                     return
-                number, text = item
-                if number is None or number > replayed:  # it may have been recorded while the missed ones were read
+                # some may have been recorded while the missed ones were read
+                if text := b"".join(text for number, text in messages if number is None or number > replayed):
                     yield text
         finally:
             self._watchers.discard(watcher)
 
     async def _start_reading(self) -> None:
         self._stats_wanted = True
+        self._activity_due_s = 0.0
         async with self._starting:
             if self._closed or (self._reader and not self._reader.done()):
                 return
@@ -105,25 +177,26 @@ class Events:
 
     async def _read(self, seen: int) -> None:
         loop = asyncio.get_running_loop()
-        stats_due, model = 0.0, self._model()
-        alarms_due = loop.time()
+        stats_due_s, model = 0.0, self._model()
+        alarms_due_s = loop.time()
         while self._watchers:
+            began_s = loop.time()
             self._recorded.clear()
             try:
-                if self._alarms and loop.time() >= alarms_due:
-                    alarms_due = loop.time() + STATS_S
+                if self._alarms and began_s >= alarms_due_s:
+                    alarms_due_s = began_s + STATS_S
                     for alarm in await asyncio.to_thread(self._alarms.changes):
-                        self._send(message("alarm", alarm))
+                        self._send("alarm", [(None, message("alarm", alarm))])
                 if self._records:
                     seen = await self._send_after(self._records, seen)
-                if self._records and self._stats_wanted and loop.time() >= stats_due:
-                    began, self._stats_wanted = loop.time(), False
-                    self._send(message("stats", await asyncio.to_thread(self._records.stats, Filters())))
-                    # Counting a long season takes a while: never more than a tenth of the time goes to it.
-                    stats_due = loop.time() + max(STATS_S, 10 * (loop.time() - began))
+                if self._records and self._stats_wanted and loop.time() >= stats_due_s:
+                    self._stats_wanted = False
+                    stats_due_s = await self._counted("stats", STATS_S, self._stats)
+                if self._activity and loop.time() >= self._activity_due_s:
+                    self._activity_due_s = await self._counted("activity", ACTIVITY_S, self._activity_of)
                 if self._model() != model:
                     model = self._model()
-                    self._send(message("model", model))
+                    self._send("model", [(None, message("model", model))])
             except Exception:  # a database that is away for a moment must not end every page's stream
                 log.exception("events could not be read from the records")
                 self._stats_wanted = True
@@ -132,14 +205,51 @@ class Events:
                 await asyncio.wait_for(self._recorded.wait(), POLL_S)
             except TimeoutError:
                 continue
+            await asyncio.sleep(max(0.0, began_s + PACE_S - loop.time()))
 
     async def _send_after(self, records: Records, seen: int) -> int:
         """Send what is on record after a number; return the last one's."""
-        for recorded in await asyncio.to_thread(records.after, seen, RESUME):
-            self._send(message("grading", recorded.grading.to_json(), recorded.seq), recorded.seq)
-            seen = recorded.seq
-            self._stats_wanted = True
-        return seen
+        watchers = self._wanting("grading")
+        latest = [watcher.wanted.latest for watcher in watchers if watcher.wanted.any_place]
+        if len(latest) == len(watchers) and all(latest):
+            # nobody will see the others, so they are not read either
+            found = await asyncio.to_thread(records.newest_after, seen, max((one for one in latest if one), default=1))
+        else:
+            found = await asyncio.to_thread(records.after, seen, RESUME)
+        if not found:
+            return seen
+        self._stats_wanted = True
+        written: dict[Wanted, _Messages] = {}
+        for watcher in watchers:
+            wanted = watcher.wanted
+            if wanted not in written:
+                written[wanted] = _gradings(found, wanted)
+            if written[wanted]:
+                self._give(watcher, written[wanted])
+        return found[-1].seq
+
+    async def _counted(self, kind: str, every_s: float, count: Callable[[Filters], dict[str, Any]]) -> float:
+        """Send each page its figures; return when they are due again.
+
+        Counting a long season takes a while: never more than a tenth of the time goes to it.
+        """
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        made: dict[Filters, _Messages] = {}
+        for watcher in self._wanting(kind):
+            filters = watcher.wanted.filters
+            if filters not in made:
+                made[filters] = [(None, message(kind, await asyncio.to_thread(count, filters)))]
+            self._give(watcher, made[filters])
+        return loop.time() + max(every_s, 10 * (loop.time() - began_s))
+
+    def _stats(self, filters: Filters) -> dict[str, Any]:
+        assert self._records is not None  # noqa: S101 - only asked for where there are records
+        return self._records.stats(filters)
+
+    def _activity_of(self, filters: Filters) -> dict[str, Any]:
+        assert self._activity is not None  # noqa: S101 - as above
+        return self._activity(filters.line)
 
     def _model(self) -> dict[str, Any] | None:
         if not self._champion.ready:
@@ -147,11 +257,24 @@ class Events:
         ref = self._champion.current.ref
         return {"name": ref.name, "version": ref.version, "sha256": ref.sha256}
 
-    def _send(self, text: bytes, number: int | None = None) -> None:
-        for watcher in list(self._watchers):
-            if watcher.qsize() < QUEUE:
-                watcher.put_nowait((number, text))
-            else:
-                # What it has not read yet stays, so that it resumes without a gap.
-                watcher.put_nowait(None)
-                self._watchers.discard(watcher)
+    def _wanting(self, kind: str) -> list[_Watcher]:
+        return [watcher for watcher in self._watchers if kind in watcher.wanted.kinds]
+
+    def _send(self, kind: str, messages: _Messages) -> None:
+        for watcher in self._wanting(kind):
+            self._give(watcher, messages)
+
+    def _give(self, watcher: _Watcher, messages: _Messages) -> None:
+        if not watcher.put(messages):
+            self._watchers.discard(watcher)
+
+
+def _gradings(found: Sequence[Recorded], wanted: Wanted) -> _Messages:
+    fitting = [one for one in found if wanted.shows(one.grading)]
+    shown = fitting[-wanted.latest :] if wanted.latest else fitting
+    return [(one.seq, message("grading", one.grading.to_json(), one.seq)) for one in shown]
+
+
+def _clock() -> bytes:
+    """A sign of life, with the service's time."""
+    return message("clock", {"now": rfc3339(datetime.now(UTC))})

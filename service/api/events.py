@@ -7,12 +7,17 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import anyio
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.context import Parts
-from service.errors import RecordsUnavailable
+from service.api.paging import Plain
+from service.errors import InvalidRequest, RecordsUnavailable
+from service.events import ALWAYS, KINDS, Wanted
+from service.records.filters import Filters
 from service.records.repository import sequence_number
+from service.schemas import Moment
 from service.security.sessions import KEPT_FOR_S, Session, Sessions
 
 router = APIRouter(prefix="/v1", tags=["records"])
@@ -21,15 +26,46 @@ CHECK_EVERY_S: Final = 5.0
 """How soon a stream ends after its session did."""
 
 
+_Name = Annotated[Plain, Field(max_length=100)]
+
+
+class EventsQuery(BaseModel):
+    """What a page watches; without any of it, everything but `activity`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    only: Annotated[Plain, Field(max_length=100)] | None = Field(None, description=f"some of {', '.join(KINDS)}, with commas")
+    latest: Annotated[int, Field(ge=1, le=200)] | None = Field(
+        None, description="of gradings that come at once at most so many, the newest: for pages that show no more"
+    )
+    line: _Name | None = Field(None, description="gradings, figures and activity of this line")
+    lot: _Name | None = Field(None, description="gradings and figures of this lot")
+    camera: _Name | None = Field(None, description="gradings and figures of this camera")
+    since: Moment | None = Field(None, description="figures of what was received at this time or later")
+
+    def wanted(self) -> Wanted:
+        """Raises InvalidRequest for an event that there is none of."""
+        kinds = frozenset(self.only.split(",")) if self.only is not None else ALWAYS
+        if unknown := sorted(kinds - set(KINDS)):
+            raise InvalidRequest(f"{unknown[0]!r} is no event: {', '.join(KINDS)}.", valid=list(KINDS))
+        return Wanted(kinds, Filters(since=self.since, line=self.line, lot=self.lot, camera=self.camera), self.latest)
+
+
 @router.get("/events", responses={200: {"content": {"text/event-stream": {}}}}, response_class=StreamingResponse)
-async def events(request: Request, parts: Parts, last_event_id: Annotated[str | None, Header()] = None) -> StreamingResponse:
+async def events(
+    request: Request,
+    parts: Parts,
+    query: Annotated[EventsQuery, Query()],
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
     """`grading` for each one put on record, `stats` at most once a second, `model` when the champion changes,
-    `alarm` for each that is open and whenever one opens, closes (then it has `until`) or is acknowledged.
+    `alarm` for each that is open and whenever one opens, closes (then it has `until`) or is acknowledged; where asked for,
+    `activity` every five seconds. Whoever hears nothing else gets a `clock` every two seconds: silence means a lost connection.
 
     A client that comes back with `Last-Event-ID` gets what it missed, 200 gradings at most. The stream ends with the session.
     """
     last_seen = sequence_number(last_event_id) if last_event_id else None
-    stream = parts.events.stream(last_seen)
+    stream = parts.events.stream(last_seen, query.wanted())
     # Watching before the headers go out: a page that asks for the records once its stream is open misses nothing between.
     first = await anext(stream)
     # A proxy that buffers would hold events back until its buffer is full.

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse
 
 from models.errors import SenkaError
 from service.api.context import Parts, json_response
+from service.dashboard.pages import LOGIN
 from service.dashboard.routes import Pages
 from service.errors import (
     STATUS,
@@ -282,7 +283,7 @@ def _page(request: Request, wanted: str, name: str = "", refused: SenkaError | N
         token = csrf.new_token()
     code = refused.code if refused else None
     wait_s = refused.facts.get("wait_s") if refused else None
-    response = pages.render(request, "login.html", next=wanted, name=name, csrf_token=token, code=code, wait_s=wait_s)
+    response = pages.render(request, LOGIN, next=wanted, name=name, csrf_token=token, code=code, wait_s=wait_s)
     response.headers["Cache-Control"] = "no-store"
     if refused:
         response.status_code = STATUS[refused.code]

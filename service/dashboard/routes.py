@@ -1,6 +1,5 @@
 """The dashboard's pages and files: server-rendered skeletons, filled by small scripts over the HTTP contract."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
@@ -11,13 +10,14 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from models.grades import BENT, GRADES, STRAIGHT
-
-HERE: Final = Path(__file__).parent
+from service.dashboard.language import COOKIE, DOMAINS, LANGUAGES, Speaker, mark, negotiated, words
+from service.dashboard.pages import HERE, PAGES, PageSpec, modules
+from service.errors import NotFound
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'self'",
-        "img-src 'self' data:",
+        "img-src 'self' data: blob:",
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'self'",
@@ -27,30 +27,6 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
 """No inline script or style, nothing from outside the box: a shed has no internet, and a photograph's name is never code."""
 
 SAFETY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
-
-
-EXPLAIN_PAGES: Final = {
-    "/explain": "explain.html",
-    "/explain/layers": "explain_layers.html",
-    "/explain/channels": "explain_channels.html",
-    "/explain/trust": "trust.html",
-}
-"""Why a grade was given, what layers and channels see, and how far that can be trusted: path -> template. Which grading
-(`?grading=`) or layer (`?layer=`) is shown is the scripts' affair."""
-
-LEARN_PAGES: Final = {
-    "/learn": "learn.html",
-    "/learn/lenet": "learn_lenet.html",
-    "/learn/pooling": "learn_pooling.html",
-    "/learn/errors": "learn_errors.html",
-    "/learn/architectures": "learn_architectures.html",
-    "/learn/one-by-one": "learn_one_by_one.html",
-    "/learn/inception": "learn_inception.html",
-    "/learn/fft": "learn_fft.html",
-}
-"""How a network sees, in the order of the lecture that the project grew from."""
-
-PAGES: Final = {"/": "live.html", **EXPLAIN_PAGES, **LEARN_PAGES}
 
 
 def family(grade: str) -> str:
@@ -76,27 +52,52 @@ class Pages:
         self._templates = Jinja2Templates(directory=HERE / "templates")
         self._grades = [(grade, family(grade)) for grade in GRADES]
 
-    def render(self, request: Request, template: str, **context: Any) -> Response:
-        """A page: `root` is the service's prefix, `grades` the grades with their kinds."""
+    def render(self, request: Request, spec: PageSpec, **context: Any) -> Response:
+        """A page in the reader's language: `root` is the service's prefix, `grades` the grades with their kinds."""
         # root_path: behind a proxy the whole service may live under a prefix
         root = str(request.scope.get("root_path", "")).rstrip("/")
-        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache", **SAFETY_HEADERS}
-        given = {"root": root, "grades": self._grades, **context}
-        return self._templates.TemplateResponse(request, template, given, headers=headers)
+        language = negotiated(request.cookies.get(COOKIE), request.headers.get("accept-language"))
+        speaker = Speaker(language, spec.domain)
+        headers = {
+            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+            "Cache-Control": "no-cache",
+            "Vary": "Accept-Language, Cookie",
+            **SAFETY_HEADERS,
+        }
+        given = {
+            "root": root,
+            "language": language,
+            "spec": spec,
+            "modules": modules(spec.script),
+            "grades": self._grades,
+            "_": speaker.said,
+            "text": speaker.text,
+            "attr": speaker.attribute,
+            "mark": mark,
+            **context,
+        }
+        return self._templates.TemplateResponse(request, spec.template, given, headers=headers)
 
 
 def router(pages: Pages) -> APIRouter:
-    """All of PAGES. Not in the OpenAPI schema: programs use the JSON resources."""
+    """All of PAGES, and the words of the scripts. Not in the OpenAPI schema: programs use the JSON resources."""
     found = APIRouter(include_in_schema=False)
-    for path, template in PAGES.items():
-        _add(found, pages, path, template)
+    for path, spec in PAGES.items():
+        _add(found, pages, path, spec)
+
+    @found.get("/words/{language}/{domain}")
+    def said(language: str, domain: str) -> Response:
+        if language not in LANGUAGES or domain not in DOMAINS:
+            raise NotFound("catalogue", f"{language}/{domain}")
+        return Response(words(language, domain), media_type="application/json", headers={"Cache-Control": "no-cache"})
+
     return found
 
 
-def _add(found: APIRouter, pages: Pages, path: str, template: str) -> None:
+def _add(found: APIRouter, pages: Pages, path: str, spec: PageSpec) -> None:
     @found.get(path, response_class=HTMLResponse, name=path)
     def page(request: Request) -> Response:
-        return pages.render(request, template)
+        return pages.render(request, spec)
 
 
 def mount(app: FastAPI) -> None:

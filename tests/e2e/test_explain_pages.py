@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from models.grades import GRADES
 from models.imaging import encode_png
 from models.preprocess import PreprocessSpec
-from service.dashboard.routes import EXPLAIN_PAGES, LEARN_PAGES
+from service.dashboard.pages import PAGES
 from tests.browser import browser, page  # noqa: F401 - fixtures
 from tests.e2e.live import LiveService, senka
 from tests.service.explain.published import exported, repository_of
@@ -122,7 +122,7 @@ def test_choose_a_grading_see_why_and_ask_another_method(
     assert complaints == []
 
 
-@pytest.mark.parametrize("path", [*EXPLAIN_PAGES, *LEARN_PAGES])
+@pytest.mark.parametrize("path", [path for path in PAGES if path.startswith(("/explain", "/learn"))])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_every_page_fits_and_nothing_complains(
     page: Page,  # noqa: F811

@@ -17,6 +17,7 @@ from service.api import events as events_api
 from service.errors import RecordsUnavailable
 from service.grading import Grading
 from service.records.database import open_database
+from service.records.filters import Filters
 from service.records.photographs import PhotographStore
 from service.records.repository import Entry, Records
 from service.schemas import GradingOut, Stats
@@ -43,13 +44,16 @@ class Page:
 
     def __init__(self, stream: AsyncGenerator[bytes, None]) -> None:
         self._stream = stream
+        self._came: list[bytes] = []
 
     async def next(self, *names: str) -> tuple[str, Any, int | None]:
-        """The next event, or the next of these names: name, data, number. Comments and `retry` are skipped."""
+        """The next event, or the next of these names: name, data, number. `retry` and signs of life are skipped."""
         async with asyncio.timeout(20):
             while True:
-                name, data, number = parse(await anext(self._stream))
-                if name and (not names or name in names):
+                if not self._came:
+                    self._came = [text + b"\n\n" for text in (await anext(self._stream)).split(b"\n\n")[:-1]]
+                name, data, number = parse(self._came.pop(0))
+                if name in names or (name and not names and name != "clock"):
                     return name, data, number
 
     async def gradings(self, count: int) -> list[str]:
@@ -63,9 +67,11 @@ def parse(text: bytes) -> tuple[str, Any, int | None]:
 
 
 @asynccontextmanager
-async def watching(running: Running, last_seen: int | None = None) -> AsyncIterator[Page]:
+async def watching(
+    running: Running, last_seen: int | None = None, wanted: events_module.Wanted | None = None
+) -> AsyncIterator[Page]:
     """A page whose stream is open: its first message has come."""
-    stream = running.context.events.stream(last_seen)
+    stream = running.context.events.stream(last_seen, wanted)
     assert (await anext(stream)).startswith(b"retry: ")
     try:
         yield Page(stream)
@@ -164,7 +170,7 @@ async def test_nothing_between_the_opening_of_a_stream_and_the_first_question_is
 @pytest.mark.usefixtures("champion")
 async def test_the_route_watches_before_it_answers(service: Service) -> None:
     async with service() as running:
-        response = await events_api.events(asked(), running.context)
+        response = await events_api.events(asked(), running.context, events_api.EventsQuery())
         made = keep(records_of(running), grading(1))  # headers are out, nothing of the body has been asked for
         page = Page(response.body_iterator)  # type: ignore[arg-type]
         assert await page.gradings(1) == made
@@ -187,7 +193,7 @@ async def test_a_page_of_a_session_goes_away_while_it_waits_or_the_database_is_a
             raise RecordsUnavailable("away")
 
         monkeypatch.setattr(credentials.sessions, "lasts", away)
-        response = await events_api.events(asked(session), running.context)
+        response = await events_api.events(asked(session), running.context, events_api.EventsQuery())
 
         async def read() -> None:
             async for _ in response.body_iterator:
@@ -200,7 +206,7 @@ async def test_a_page_of_a_session_goes_away_while_it_waits_or_the_database_is_a
         await asyncio.wait({reader})
         await until(lambda: not running.context.events._watchers)
         monkeypatch.setattr(events_api, "KEPT_FOR_S", 0.0)  # for too long
-        response = await events_api.events(asked(session), running.context)
+        response = await events_api.events(asked(session), running.context, events_api.EventsQuery())
         await asyncio.wait_for(read(), 10)
 
 
@@ -212,7 +218,7 @@ async def test_what_arrives_while_a_page_resumes_comes_once(service: Service, mo
             # on record before the missed ones are read, and told to watchers as well
             meanwhile = keep(records_of(running), grading(4))
             watchers = running.context.events._watchers
-            await until(lambda: all("event: grading" in str(watcher) for watcher in watchers))
+            await until(lambda: all(watcher.waiting for watcher in watchers))
             after = keep(records_of(running), grading(5))
             assert await page.gradings(5) == [*missed, *meanwhile, *after]
 
@@ -296,8 +302,12 @@ async def test_without_records_a_stream_stays_open_and_follows_the_model(
         stream = running.context.events.stream(5)
         async with asyncio.timeout(20):
             assert (await anext(stream)).startswith(b"retry: ")
+            assert (await anext(stream)).startswith(b"event: clock")
             assert (await anext(stream)).startswith(b"event: model")
-            assert [await anext(stream) for _ in range(3)] == [b": alive\n\n"] * 3
+            for _ in range(3):
+                name, data, _ = parse(await anext(stream))
+                assert name == "clock"
+                assert abs((datetime.now(UTC) - datetime.fromisoformat(data["now"])).total_seconds()) < 10
         champion.publish(make_model(tmp_path / "second.onnx", seed=2), promote=True)
         await running.context.champion.refresh()
         assert (await Page(stream).next())[1]["version"] == 2
@@ -342,11 +352,56 @@ async def test_a_database_that_is_away_for_a_moment_ends_no_stream(
 async def test_a_last_event_id_that_is_no_number_of_ours_is_ignored(service: Service, header: str) -> None:
     async with service() as running:
         keep(records_of(running), grading(1))
-        response = await events_api.events(asked(), running.context, header)
+        response = await events_api.events(asked(), running.context, events_api.EventsQuery(), header)
         page = Page(response.body_iterator)  # type: ignore[arg-type]
         assert (await page.next())[0] == "model"
         assert (await page.next())[0] == "stats"
         await response.body_iterator.aclose()  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("champion")
+async def test_a_page_gets_only_what_it_watches(service: Service) -> None:
+    wanted = events_api.EventsQuery(only="grading,stats", line="2", latest=2).wanted()
+    async with service() as running, watching(running, wanted=wanted) as page:
+        assert (await page.next())[0] == "stats"  # and no model
+        keep(records_of(running), grading(1, line="1"), *(grading(n, line="2") for n in range(2, 6)))
+        shown = [(await page.next("grading"))[1] for _ in range(2)]
+        assert {one["line"] for one in shown} == {"2"}
+        while (figures := (await page.next("stats"))[1])["total"] == 0:
+            pass
+        assert figures["total"] == 4
+        last = keep(records_of(running), grading(9, line="2"))
+        assert await page.gradings(1) == last  # of the four, the two newest only
+
+
+@pytest.mark.usefixtures("champion")
+async def test_pages_that_show_the_latest_alone_do_not_have_the_others_read(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Records, "after", None)
+    wanted = events_api.EventsQuery(only="grading", latest=2).wanted()
+    async with service() as running, watching(running, wanted=wanted) as page:
+        records_of(running).add([Entry(one) for one in (grading(n) for n in range(5))])
+        made = [one.grading.id for one in records_of(running).page(Filters(), 5)]  # newest first
+        assert await page.gradings(2) == made[1::-1]
+        assert keep(records_of(running), grading(9)) == await page.gradings(1)
+
+
+@pytest.mark.usefixtures("champion")
+async def test_figures_of_a_shift_count_from_its_start(service: Service) -> None:
+    async with service() as running:
+        keep(records_of(running), grading(1))
+        later = events_api.EventsQuery(only="stats", since=datetime.now(UTC) + timedelta(days=1)).wanted()
+        async with watching(running, wanted=later) as page, watching(running) as all_of_it:
+            assert (await page.next("stats"))[1]["total"] == 0
+            assert (await all_of_it.next("stats"))[1]["total"] == 1
+
+
+async def test_an_event_that_there_is_none_of_is_refused(service: Service) -> None:
+    async with service() as running:
+        answer = await running.client.get("/v1/events?only=grading,fruit")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert answer.json()["valid"] == list(events_module.KINDS)
 
 
 def page_model(running: Running) -> str:

@@ -1,23 +1,45 @@
 // The explaining pages' way to the service: answers, or problems that can be read out.
 
+import { Problem } from "./api.js";
+import { mark, t } from "./i18n.js";
+import { sentences } from "./explain-say.js";
 import { csrfHeaders, recognised } from "./session.js";
-import { words } from "./explain-words.js";
 
-export const root = document.documentElement.dataset.root;
+const root = document.documentElement.dataset.root;
 const ANSWER_MS = 90_000; // the longest method may take a minute, and may wait before that
+const LISTED = 40; // more possible names than these help nobody
 
-/** What the service said went wrong; `status` 0 where no answer came at all. */
-export class Problem extends Error {
-  constructor(status, body = null, retryAfter = null) {
-    super(body?.detail ?? body?.title ?? "");
-    this.status = status;
-    this.code = body?.code ?? null;
-    this.valid = Array.isArray(body?.valid) ? body.valid : null;
-    this.retryAfter = retryAfter;
+const SAID = {
+  not_found: mark("Not found."),
+  gallery_not_made: mark("The gallery of this model was not made."),
+  model_mismatch: mark("The network that could explain this is not the one that graded."),
+  checkpoint_missing: mark("The network that graded was not kept in the form that explanations need."),
+  checkpoint_mismatch: mark("The network that could explain this is not the one that graded."),
+  invalid_request: mark("The service could not use what was asked."),
+  invalid_parameter: mark("The service could not use what was asked."),
+  unknown_method: mark("The service could not use what was asked."),
+  unknown_layer: mark("The service could not use what was asked."),
+  too_many_explanations: mark("Too many explanations at once. Wait a moment, then ask again."),
+  explanation_timeout: mark("The explanation took too long and was stopped. Try fewer steps or a smaller picture."),
+  explanation_failed: mark("The explanation could not be computed."),
+  explanations_unavailable: mark("Explanations are not available on this computer."),
+};
+
+/** What went wrong with an explanation: `words()` also say what would do, and when to ask again. */
+class ExplainProblem extends Problem {
+  words() {
+    const { valid, retryAfter } = this.facts;
+    return sentences(
+      SAID[this.code] ? t(SAID[this.code]) : super.words(),
+      Array.isArray(valid) && valid.length && valid.length <= LISTED
+        ? t("Possible: {names}.", { names: valid.map((name) => `\`${name}\``).join(", ") })
+        : "",
+      retryAfter ? t("Ask again in {seconds} s.", { seconds: retryAfter }) : "",
+    );
   }
 }
 
-/** The whole answer. Raises Problem, or AbortError when `signal` fired: then nobody waits for it any more. */
+/** The whole answer. Throws Problem, or AbortError when `signal` fired: then nobody waits for it any more. */
 export async function fetchAnswer(path, { signal = null, method = "GET", accept = "application/json" } = {}) {
   const late = AbortSignal.timeout(ANSWER_MS);
   let answer;
@@ -29,13 +51,14 @@ export async function fetchAnswer(path, { signal = null, method = "GET", accept 
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem(error.name === "TimeoutError" ? 504 : 0);
+    throw new ExplainProblem(0, error.name === "TimeoutError" ? "explanation_timeout" : "unreachable", "");
   }
-  if (!recognised(answer).ok) throw new Problem(answer.status, await answer.json().catch(() => null), answer.headers.get("Retry-After"));
-  return answer;
+  if (recognised(answer).ok) return answer;
+  const { code = "internal_error", detail = "", ...facts } = (await answer.json().catch(() => null)) ?? {};
+  throw new ExplainProblem(answer.status, code, detail, { ...facts, retryAfter: answer.headers.get("Retry-After") });
 }
 
-/** A JSON answer. Raises as fetchAnswer. */
+/** A JSON answer. Throws as fetchAnswer. */
 export async function ask(path, options = {}) {
   return (await fetchAnswer(path, options)).json();
 }
@@ -46,14 +69,9 @@ export function explainPath(asked) {
   return `/v1/explain?${new URLSearchParams(given)}`;
 }
 
-/** One explanation as JSON. Raises as fetchAnswer. */
+/** One explanation as JSON. Throws as fetchAnswer. */
 export function explain(asked, signal = null) {
   return ask(explainPath(asked), { method: "POST", signal });
-}
-
-/** Where a grading's photograph is. */
-export function photographOf(id) {
-  return `${root}/v1/gradings/${encodeURIComponent(id)}/image`;
 }
 
 /** A file of a gallery; with its version and identifier, so that the browser keeps it until the gallery is made again. Paths of
@@ -64,16 +82,10 @@ export function galleryFile(path, gallery = null) {
   return `${root}/v1/explain/gallery/${path.split("/").map(encodeURIComponent).join("/")}${which}`;
 }
 
-/** A problem as sentences: what happened, what the service said about it, what to do. Empty for what was called off. */
-export function inWords(error) {
-  if (error.name === "AbortError") return "";
-  if (!(error instanceof Problem)) throw error; // ours: let it be seen
-  const { trouble } = words;
-  if (!error.status) return trouble.unreachable;
-  return [
-    trouble[error.status] ?? trouble.other(error.status),
-    error.message,
-    error.valid?.length && error.valid.length <= 40 ? trouble.valid(error.valid) : "",
-    error.retryAfter ? trouble.retry(error.retryAfter) : "",
-  ].filter(Boolean).join(" ");
+/** The problem, where it is one; what was called off is none, and what is no answer of the service is a fault of ours: let it
+ * be seen. */
+export function problemOf(error) {
+  if (error.name === "AbortError") return null;
+  if (!(error instanceof Problem)) throw error;
+  return error;
 }

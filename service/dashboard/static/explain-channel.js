@@ -1,35 +1,44 @@
 // One channel: the picture made to drive it, the photographs that drive it highest, what it adds to each grade.
 
+import { at } from "./dom.js";
 import { galleryFile } from "./explain-api.js";
+import { tell } from "./explain-say.js";
 import { scrubber } from "./explain-scrub.js";
-import { signed, words } from "./explain-words.js";
+import { figure, signed } from "./explain-words.js";
+import { label, mark, percent, t } from "./i18n.js";
 
-const at = (id) => document.getElementById(id);
+const WEIGHTS = mark("Weights of the last layer: what a unit of this channel adds to each grade's points.");
+const CONTRIBUTION = {
+  weights: WEIGHTS,
+  gradient_x_activation: mark("Points that it adds to each grade, on average over the photographs."),
+};
 
 /** Opens the panel of a channel of a gallery's layer. */
 export function openChannel(gallery, layer, channel) {
-  at("channel-title").textContent = `${layer.name}: ${words.channel(channel.index)}`;
-  at("channel-figures").textContent = typeof channel.mean === "number" ? words.statistics(channel) : "";
+  tell(at("channel-title"), () => t("`{layer}`, channel {index}", { layer: layer.name, index: channel.index }));
+  tell(at("channel-figures"), () => (typeof channel.mean === "number" ? statistics(channel) : ""));
   at("channel-dead").hidden = !layer.dead?.includes(channel.index);
-  at("channel-dead").textContent = words.deadChannel;
   showMaking(gallery, channel);
   showGrades(layer, channel);
   showTop(gallery, channel);
   at("channel").showModal();
 }
 
+const statistics = ({ mean, maximum, active_share: share }) =>
+  t("mean {mean}, largest {largest}, active at {share} of places", { mean: figure(mean), largest: figure(maximum), share: percent(share) });
+
 function showMaking(gallery, channel) {
   const frames = channel.frames.length ? channel.frames : [channel.image].filter(Boolean);
-  if (!frames.length) {
-    at("making").textContent = words.noPicture;
-    return;
-  }
-  at("making").replaceChildren(scrubber(frames.map((path) => galleryFile(path, gallery)), channel.objective, words.optimised(channel.index)));
+  at("making-none").hidden = frames.length > 0;
+  at("making").replaceChildren();
+  if (!frames.length) return;
+  const alt = () => t("picture that drives channel {index} highest", { index: channel.index });
+  at("making").append(scrubber(frames.map((path) => galleryFile(path, gallery)), channel.objective, alt));
 }
 
 function showGrades(layer, channel) {
   const weights = Object.entries(channel.weights_to_grades ?? {});
-  at("grades-words").textContent = weights.length ? (words.contribution[layer.contribution] ?? words.contribution.weights) : words.noContribution;
+  tell(at("grades-words"), () => (weights.length ? t(CONTRIBUTION[layer.contribution] ?? WEIGHTS) : t("Not known for this layer.")));
   const low = Math.min(0, ...weights.map(([, value]) => value));
   const high = Math.max(0, ...weights.map(([, value]) => value));
   const share = (value) => `${(100 * (value - low)) / (high - low || 1)}%`;
@@ -58,11 +67,11 @@ function showTop(gallery, channel) {
         const [crop, whole] = item.querySelectorAll("img");
         const other = projected.checked && found.deconvolution;
         crop.src = galleryFile(other ? found.deconvolution : found.crop, gallery);
-        crop.alt = other ? words.unprojected : words.crop;
+        if (other) label(crop, "alt", "the same, projected back to the pixels (deconvolution)");
+        else label(crop, "alt", "part of a training photograph");
         whole.src = galleryFile(found.photograph, gallery);
-        whole.alt = words.wholePhotograph;
         item.querySelector("a").href = whole.src;
-        item.querySelector("span").textContent = words.activation(found.activation);
+        tell(item.querySelector(".activation"), () => t("activation {value}", { value: figure(found.activation) }));
         return item;
       }),
     );

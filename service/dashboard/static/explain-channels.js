@@ -1,52 +1,53 @@
 // The page "Channels": what `senka gallery` made of the model, layer by layer.
 
-import { ask, galleryFile, inWords, Problem } from "./explain-api.js";
+import { at } from "./dom.js";
+import { ask, galleryFile, problemOf } from "./explain-api.js";
 import { openChannel } from "./explain-channel.js";
 import { dreams } from "./explain-dream.js";
 import { pickGrading } from "./explain-picker.js";
-import { words } from "./explain-words.js";
+import { beside, exactly, sentences, tell, tellTrouble } from "./explain-say.js";
+import { aboutLayer, BUSY, modelName, structure } from "./explain-words.js";
+import { percent, t } from "./i18n.js";
 
 const FIRST = 48;
-
-const at = (id) => document.getElementById(id);
 
 let gallery = null;
 
 async function load() {
-  at("gallery-busy").textContent = words.busy;
+  tell(at("gallery-busy"), () => t(BUSY));
   try {
     gallery = await ask("/v1/explain/gallery");
   } catch (error) {
-    const text = inWords(error);
-    const missing = error instanceof Problem && error.code === "gallery_not_made";
+    const problem = problemOf(error);
+    const missing = problem?.code === "gallery_not_made";
     at("gallery-missing").hidden = !missing;
-    at(missing ? "gallery-detail" : "gallery-trouble").textContent = missing ? error.message : text;
+    if (missing) at("gallery-detail").replaceChildren(...exactly(problem.detail));
+    else tellTrouble(at("gallery-trouble"), problem);
     return;
   } finally {
-    at("gallery-busy").textContent = "";
+    tell(at("gallery-busy"), null);
   }
   at("gallery").hidden = false;
-  at("gallery-model").textContent = [
-    words.modelName(gallery.model),
-    gallery.architecture,
-    gallery.data ? words.madeWith(gallery.data.images, gallery.data.name) : words.madeWithout,
-  ].join(" · ");
+  tell(at("gallery-model"), () => beside(modelName(gallery.model), `\`${gallery.architecture}\``, madeWith(gallery.data)));
   at("gallery-layer").replaceChildren(...gallery.layers.map(({ name, kind }) => new Option(`${name} (${kind})`, name)));
   choose(new URLSearchParams(location.search).get("layer"));
 }
+
+const madeWith = (data) =>
+  data ? t("made with {count} photographs of `{name}`", { count: data.images, name: data.name }) : t("made without photographs");
 
 function choose(name) {
   const layer = gallery.layers.find((each) => each.name === name) ?? gallery.layers.find(({ channels }) => channels.length) ?? gallery.layers[0];
   if (!layer) return;
   at("gallery-layer").value = layer.name;
   at("layer-title").textContent = `${layer.name} (${layer.kind})`;
-  at("layer-about").textContent = [
-    words.layerShape(layer.shape),
-    layer.receptive_px ? words.receptive(layer.receptive_px, layer.stride_px) : "",
-  ].filter(Boolean).join("; ") + ".";
+  tell(at("layer-about"), () => aboutLayer(layer));
   showFilters(layer);
-  at("layer-dead").hidden = !layer.dead?.length;
-  at("layer-dead").textContent = layer.dead?.length ? `${words.deadCount(layer.dead.length)}: ${layer.dead.join(", ")}. ${words.deadMeans}` : "";
+  const dead = layer.dead ?? [];
+  at("layer-dead").hidden = dead.length === 0;
+  tell(at("layer-dead"), () =>
+    t("{count} dead: {channels}. No photograph that the gallery was made with activates them.", { count: dead.length, channels: dead.join(", ") }),
+  );
   at("cards-none").hidden = layer.channels.length > 0;
   showCards(layer, FIRST);
 }
@@ -54,15 +55,15 @@ function choose(name) {
 function showFilters(layer) {
   at("filters-figure").hidden = !layer.filters;
   at("filters-none").hidden = Boolean(layer.filters);
-  at("filters-none").textContent = words.noFilters;
   if (!layer.filters) return;
   const of = layer.filters_of ?? layer.name;
   at("filters").src = galleryFile(layer.filters, gallery);
-  at("filters").alt = words.filtersOf(of);
-  at("filters-words").textContent = [
-    `${words.filtersOf(of)}.`,
-    layer.autocorrelation ? words.structure(layer.autocorrelation) : "",
-  ].filter(Boolean).join(" ");
+  tell(at("filters-words"), () =>
+    sentences(
+      t("The learned filters of `{layer}`.", { layer: of }),
+      layer.autocorrelation ? structure(layer.autocorrelation) : "",
+    ),
+  );
 }
 
 function showCards(layer, number) {
@@ -73,15 +74,17 @@ function showCards(layer, number) {
       const picture = channel.image ?? channel.top[0]?.crop;
       if (picture) image.src = galleryFile(picture, gallery);
       else image.hidden = true;
-      item.querySelector(".name").textContent = words.channel(channel.index);
-      item.querySelector(".figures").textContent = typeof channel.active_share === "number" ? words.activeShort(channel.active_share) : "";
+      tell(item.querySelector(".name"), () => t("Channel {index}", { index: channel.index }));
+      tell(item.querySelector(".figures"), () =>
+        typeof channel.active_share === "number" ? t("active at {share}", { share: percent(channel.active_share) }) : "",
+      );
       item.querySelector(".dead-mark").hidden = !layer.dead?.includes(channel.index);
       item.querySelector("button").addEventListener("click", () => openChannel(gallery, layer, channel));
       return item;
     }),
   );
   at("cards-more").hidden = layer.channels.length <= number;
-  at("cards-more").textContent = words.showAll(layer.channels.length);
+  tell(at("cards-more"), () => t("Show all {count}", { count: layer.channels.length }));
   at("cards-more").onclick = () => showCards(layer, Infinity);
 }
 

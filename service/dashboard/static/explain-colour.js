@@ -40,6 +40,12 @@ export function paint(scale, value, bytes, offset) {
   bytes[offset + 3] = 255;
 }
 
+/** Whether white reads better than black on a colour (WCAG's relative luminance: from 0.179 on it is black). */
+export function isDeep([red, green, blue]) {
+  const linear = (value) => ((value / 255 + 0.055) / 1.055) ** 2.4;
+  return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue) < 0.179;
+}
+
 /** Draws the scale itself, low end at the left. */
 export function paintRamp(canvas, scale) {
   const context = canvas.getContext("2d");

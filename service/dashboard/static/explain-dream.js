@@ -1,12 +1,13 @@
 // Dreams: a photograph of a grading and a layer, climbed for a minute at most.
 
-import { ask, explain, inWords } from "./explain-api.js";
+import { at } from "./dom.js";
+import { ask, explain, problemOf } from "./explain-api.js";
+import { tell, tellTrouble } from "./explain-say.js";
 import { scrubber } from "./explain-scrub.js";
-import { words } from "./explain-words.js";
+import { BUSY_LONG } from "./explain-words.js";
+import { t } from "./i18n.js";
 
 const FRAMES = 20;
-
-const at = (id) => document.getElementById(id);
 
 /** Returns a function that is told the grading whose photograph is dreamt on; null where there is none. */
 export function dreams() {
@@ -16,7 +17,7 @@ export function dreams() {
   function stop() {
     asking?.abort();
     asking = null;
-    at("dream-busy").textContent = "";
+    tell(at("dream-busy"), null);
     at("dream-stop").hidden = true;
   }
 
@@ -25,18 +26,19 @@ export function dreams() {
     stop();
     asking = new AbortController();
     const { signal } = asking;
-    at("dream-trouble").textContent = "";
+    tellTrouble(at("dream-trouble"), null);
     at("dreamt").replaceChildren();
-    at("dream-busy").textContent = words.busyLong;
+    tell(at("dream-busy"), () => t(BUSY_LONG));
     at("dream-stop").hidden = false;
     const layer = at("dream-layer").value;
     const asked = { octaves: at("dream-octaves").value, steps: at("dream-steps").value, frames: FRAMES };
     try {
       const answer = await explain({ method: "deepdream", layer, grading_id: grading.id, ...asked }, signal);
       const frames = (answer.frames ?? []).map((frame) => `data:image/png;base64,${frame}`);
-      if (frames.length) at("dreamt").replaceChildren(scrubber(frames, answer.objective ?? [], words.dreamOf(layer)));
+      const alt = () => t("the photograph, with what the layer sees in it made stronger");
+      if (frames.length) at("dreamt").replaceChildren(scrubber(frames, answer.objective ?? [], alt));
     } catch (error) {
-      if (!signal.aborted) at("dream-trouble").textContent = inWords(error);
+      if (!signal.aborted) tellTrouble(at("dream-trouble"), problemOf(error));
     }
     if (!signal.aborted) stop();
   });
@@ -55,7 +57,7 @@ export function dreams() {
       at("dream-layer").replaceChildren(...(dream?.layers ?? []).map((name) => new Option(name, name, false, name === dream.default_layer)));
     } catch (error) {
       at("dream-form").hidden = true;
-      at("dream-layers-trouble").textContent = inWords(error);
+      tellTrouble(at("dream-layers-trouble"), problemOf(error));
     }
   };
 }

@@ -1,20 +1,20 @@
 // The page "What each layer sees": a strip of maps for every layer, fetched when it comes into view.
 
-import { ask, explain, inWords, photographOf } from "./explain-api.js";
+import { at } from "./dom.js";
+import { ask, explain, problemOf } from "./explain-api.js";
 import { openCell } from "./explain-cell.js";
 import { newOverlay } from "./explain-overlay.js";
 import { pickGrading } from "./explain-picker.js";
 import { boxOnPhotograph, cellAt, middleOf, toInput, toPhotograph } from "./explain-place.js";
+import { beside, tellTrouble } from "./explain-say.js";
 import { newStrip } from "./explain-strip.js";
-import { words } from "./explain-words.js";
-
-const at = (id) => document.getElementById(id);
+import { place } from "./explain-words.js";
 
 let asking = new AbortController(); // of the photograph shown; fired when another is chosen
 let page = null; // { grading, catalogue, strips, placement, layer }
 
 const picture = newOverlay(at("layers-picture"), (x, y) => {
-  if (!page?.placement) return "";
+  if (!page?.placement) return null;
   const strip = page.strips.get(page.layer) ?? page.strips.values().next().value;
   return showPlace(toInput(page.placement, x, y), strip);
 });
@@ -25,11 +25,14 @@ const watching = new IntersectionObserver(
   { rootMargin: "300px" },
 );
 
+// the numbers below the maps have the page's ink
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => page?.strips.forEach((strip) => strip.redraw()));
+
 pickGrading(async (grading) => {
   asking.abort();
   asking = new AbortController();
   const { signal } = asking;
-  at("layers-trouble").textContent = "";
+  tellTrouble(at("layers-trouble"), null);
   at("seen").hidden = true;
   watching.disconnect();
   if (!grading) return;
@@ -38,7 +41,7 @@ pickGrading(async (grading) => {
     const catalogue = await ask(`/v1/explain/methods${version ? `?version=${version}` : ""}`, { signal });
     const dead = await deadChannels(version, signal);
     page = { grading, catalogue, signal, strips: new Map(), placement: null, layer: null };
-    picture.photograph(photographOf(grading.id), words.photoOf(grading.grade));
+    picture.photograph(grading);
     picture.draw(null);
     picture.boxes([]);
     at("seen").hidden = false;
@@ -46,7 +49,7 @@ pickGrading(async (grading) => {
     const layers = catalogue.layers.filter(({ name }) => offered.includes(name));
     at("layers").replaceChildren(...layers.map((layer) => sectionOf(layer, dead.get(layer.name) ?? [])));
   } catch (error) {
-    if (!signal.aborted) at("layers-trouble").textContent = inWords(error);
+    if (!signal.aborted) tellTrouble(at("layers-trouble"), problemOf(error));
   }
 });
 
@@ -56,7 +59,7 @@ async function deadChannels(version, signal) {
     const gallery = await ask(`/v1/explain/gallery${version ? `?version=${version}` : ""}`, { signal });
     return new Map(gallery.layers.map((layer) => [layer.name, layer.dead ?? []]));
   } catch (error) {
-    inWords(error); // raises what is no answer of the service
+    problemOf(error); // throws what is no answer of the service
     return new Map();
   }
 }
@@ -67,8 +70,8 @@ function sectionOf(layer, dead) {
   const strip = newStrip(section, layer, dead, {
     place: (x, y) => {
       page.layer = layer.name;
-      const text = showPlace([x, y], strip);
-      if (page.placement) picture.show(...toPhotograph(page.placement, x, y), text);
+      const compose = showPlace([x, y], strip);
+      if (page.placement) picture.show(...toPhotograph(page.placement, x, y), compose);
     },
     open: (channel, row, column) => openCell({ page, strip, channel, row, column, maps: mapsOf }),
   });
@@ -81,27 +84,28 @@ async function load(section) {
   watching.unobserve(section);
   const { signal } = page;
   const strip = page.strips.get(section.dataset.layer);
-  strip.busy(words.busy);
+  strip.busy();
   try {
     const answer = await mapsOf(strip.layer.name);
     page.placement ??= answer.placement;
     strip.show(answer);
   } catch (error) {
-    if (!signal.aborted) strip.trouble(inWords(error));
+    if (!signal.aborted) strip.trouble(problemOf(error));
   }
 }
 
-/** The maps of a layer for the photograph, asked for once. Raises as `explain`. */
+/** The maps of a layer for the photograph, asked for once. Throws as `explain`. */
 function mapsOf(layer) {
   const strip = page.strips.get(layer);
   strip.asked ??= explain({ method: "feature_maps", layer, grading_id: page.grading.id }, page.signal);
   return strip.asked;
 }
 
-/** Marks a position of the input in every strip, and what that place of one strip sees on the photograph. */
+/** Marks a position of the input in every strip, and what that place of one strip sees on the photograph. Gives a function that
+ * composes the words to read out, or null. */
 function showPlace([x, y], strip) {
   for (const each of page.strips.values()) each.mark(x, y);
-  if (!strip) return "";
+  if (!strip) return null;
   const [, h, w] = strip.layer.shape;
   const [row, column] = cellAt(h, w, x, y);
   const { width, height } = page.catalogue.input;
@@ -109,5 +113,5 @@ function showPlace([x, y], strip) {
   const [halfX, halfY] = [(strip.layer.receptive_px ?? 1) / width / 2, (strip.layer.receptive_px ?? 1) / height / 2];
   const box = boxOnPhotograph(page.placement, [middleX - halfX, middleY - halfY, middleX + halfX, middleY + halfY]);
   picture.boxes([{ box, kind: "sees" }]);
-  return `${strip.layer.name} · ${words.readout.at(row, column, h, w)}`;
+  return () => beside(`\`${strip.layer.name}\``, place(row, column, h, w));
 }

@@ -1,10 +1,12 @@
 // Every method that the model offers, as a form made from the service's catalogue.
 
-import { ask, explain, inWords } from "./explain-api.js";
+import { at, make } from "./dom.js";
+import { ask, explain, problemOf } from "./explain-api.js";
+import { known, SHOWS } from "./explain-catalogue.js";
 import { showResult } from "./explain-result.js";
-import { words } from "./explain-words.js";
-
-const at = (id) => document.getElementById(id);
+import { beside, sentences, tell, tellAttribute, tellTrouble } from "./explain-say.js";
+import { BUSY, BUSY_LONG } from "./explain-words.js";
+import { number, t } from "./i18n.js";
 
 /** Fetches the catalogue. Returns a function that is told the grading to explain (null where there is none). */
 export function offerMethods() {
@@ -14,12 +16,12 @@ export function offerMethods() {
   const chosen = () => catalogue.methods.find(({ name }) => name === at("method").value);
 
   /** Calls off what is under way and clears what was drawn: a picture must never be taken for another method's. */
-  function clear(text = "") {
+  function clear(compose = null) {
     asking?.abort();
     asking = null;
     at("result").replaceChildren();
-    at("method-trouble").textContent = "";
-    at("method-busy").textContent = text;
+    tellTrouble(at("method-trouble"), null);
+    tell(at("method-busy"), compose);
   }
 
   function showMethod() {
@@ -29,10 +31,12 @@ export function offerMethods() {
     at("layer").replaceChildren(...layers);
     at("target-field").hidden = !method.target;
     at("parameters").replaceChildren(...method.parameters.map(field));
-    at("method-shows").textContent = words.shows[method.shows];
+    tell(at("method-shows"), () => t(SHOWS[method.shows]));
     at("method-shows").dataset.shows = method.shows;
-    at("method-what").textContent = [method.what + ".", method.photograph ? "" : words.noPhotoNeeded].filter(Boolean).join(" ");
-    at("method-source").textContent = words.source(method.source);
+    described(at("method-what"), method.what, (what) =>
+      sentences(t("{what}.", { what }), method.photograph ? "" : t("This needs no photograph.")),
+    );
+    at("method-source").textContent = method.source;
     at("method-about").hidden = false;
   }
 
@@ -57,22 +61,22 @@ export function offerMethods() {
     if (method.photograph && !grading?.grade) return;
     asking = new AbortController();
     const { signal } = asking;
-    at("method-busy").textContent = slow(method) ? words.busyLong : words.busy;
+    tell(at("method-busy"), () => t(slow(method) ? BUSY_LONG : BUSY));
     try {
       const asked = settled();
       const answer = await explain(asked, signal);
-      at("method-busy").textContent = "";
+      tell(at("method-busy"), null);
       // what the values are is known to the catalogue too
       showResult(at("result"), { ...answer, kind: answer.kind ?? method.kind }, asked, grading);
     } catch (error) {
       if (signal.aborted) return; // another was chosen meanwhile
-      at("method-busy").textContent = "";
-      at("method-trouble").textContent = inWords(error);
+      tell(at("method-busy"), null);
+      tellTrouble(at("method-trouble"), problemOf(error));
     }
   }
 
   /** Quick methods are shown as soon as they are chosen; one that may take a minute waits for its button. */
-  const changed = () => (slow(chosen()) ? clear(words.pressShow) : show());
+  const changed = () => (slow(chosen()) ? clear(() => t("This takes a while: press “Show”.")) : show());
 
   at("method").addEventListener("change", () => {
     showMethod();
@@ -89,14 +93,14 @@ export function offerMethods() {
     try {
       catalogue = await ask("/v1/explain/methods");
     } catch (error) {
-      at("methods-trouble").textContent = inWords(error);
+      tellTrouble(at("methods-trouble"), problemOf(error));
       return;
     }
     at("method").replaceChildren(
       ...["reasons", "features"].map((shows) => {
-        const group = document.createElement("optgroup");
-        group.label = words.shows[shows];
-        group.append(...catalogue.methods.filter((method) => method.shows === shows).map(({ name }) => new Option(name, name)));
+        const methods = catalogue.methods.filter((method) => method.shows === shows);
+        const group = make("optgroup", {}, methods.map(({ name }) => new Option(name, name)));
+        tellAttribute(group, "label", () => t(SHOWS[shows]));
         return group;
       }),
     );
@@ -124,29 +128,32 @@ function slow(method) {
   return method.kind === "image";
 }
 
+/** What the service's catalogue says of a method or parameter, translated where the page knows it. */
+function described(element, what, compose = (text) => text) {
+  if (!known(what)) element.lang = "en";
+  else element.removeAttribute("lang");
+  tell(element, () => compose(t(what)));
+}
+
 /** One parameter as a form field with its bounds. */
 function field(parameter) {
-  const label = document.createElement("label");
-  label.className = "field";
-  const what = document.createElement("span");
-  what.className = "quiet what";
-  what.textContent = [parameter.what, parameter.least === undefined || parameter.least === null ? "" : words.range(parameter.least, parameter.most)].filter(Boolean).join(" · ");
-  let input;
-  if (parameter.kind === "choice") {
-    input = document.createElement("select");
-    input.append(...parameter.choices.map((choice) => new Option(choice, choice, false, choice === parameter.default)));
-  } else {
-    input = document.createElement("input");
-    input.type = parameter.kind === "text" ? "text" : "number";
-    input.value = parameter.default;
-    if (parameter.kind !== "text") {
-      input.min = parameter.least;
-      input.max = parameter.most;
-      input.step = parameter.kind === "int" ? "1" : "any";
-      input.required = true;
-    }
-  }
-  input.name = parameter.name;
-  label.append(words.parameter(parameter.name), input, what);
-  return label;
+  const name = make("span");
+  tell(name, () => (parameter.name.endsWith("_px") ? t("`{name}` (pixels)", { name: nameOf(parameter) }) : `\`${nameOf(parameter)}\``));
+  const what = make("span", { class: "hint" });
+  described(what, parameter.what, (text) => beside(text, boundsOf(parameter)));
+  return make("label", { class: "field" }, name, inputOf(parameter), what);
+}
+
+const nameOf = ({ name }) => name.replace(/_px$/, "").replaceAll("_", " ");
+
+function boundsOf({ least, most }) {
+  if (least === undefined || least === null) return "";
+  const short = (value) => number(value, Number.isInteger(value) ? 0 : 2);
+  return t("{least} to {most}", { least: short(least), most: short(most) });
+}
+
+function inputOf({ name, kind, choices, default: usual, least, most }) {
+  if (kind === "choice") return make("select", { name, translate: "no" }, choices.map((choice) => new Option(choice, choice, false, choice === usual)));
+  if (kind === "text") return make("input", { name, type: "text", value: usual });
+  return make("input", { name, type: "number", value: usual, min: least, max: most, step: kind === "int" ? "1" : "any", required: true });
 }

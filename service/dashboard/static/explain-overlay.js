@@ -1,18 +1,23 @@
 // A photograph with a map over it: drawn from raw numbers, read out at any place by mouse, finger or keys.
 
+import { at } from "./dom.js";
 import { paint, paintRamp, scaleOf } from "./explain-colour.js";
 import { strokeContours } from "./explain-contour.js";
 import { between, cellAt, toInput } from "./explain-place.js";
-import { figure, words } from "./explain-words.js";
+import { tell } from "./explain-say.js";
+import { describe, figure, overScale } from "./explain-words.js";
+import { photographOf } from "./fruit.js";
+import { t } from "./i18n.js";
 
 const LONG_PX = 480; // of the drawing; the browser scales it to the photograph on the page
 const FINE_CELLS = 33; // maps with more cells a side than this are ragged: lines around every speck tell nothing
 const STEP = 0.02; // of an arrow key, share of the photograph
 const TINY_PX = 96;
 
-const at = (id) => document.getElementById(id);
+const hint = () => t("Point at the photograph, tap it, or move with the arrow keys.");
 
-/** A new overlay inside `host`. `onPlace(x, y)` is told each place that is pointed at, and gives the words to read out. */
+/** A new overlay inside `host`. `onPlace(x, y)` is told each place that is pointed at, and gives a function that composes the
+ * words to read out, or null. */
 export function newOverlay(host, onPlace) {
   const overlay = at("overlay").content.firstElementChild.cloneNode(true);
   const part = (name) => overlay.querySelector(name);
@@ -24,11 +29,11 @@ export function newOverlay(host, onPlace) {
     image.classList.toggle("tiny", image.naturalWidth <= TINY_PX && image.naturalHeight <= TINY_PX);
     shape(image.naturalWidth, image.naturalHeight);
     image.hidden = false;
-    part(".no-photo").hidden = true;
+    part(".not-kept").hidden = true;
   });
   image.addEventListener("error", () => {
     image.hidden = true;
-    part(".no-photo").hidden = false;
+    part(".not-kept").hidden = false;
   });
   for (const button of overlay.querySelectorAll(".opacities button")) {
     button.addEventListener("click", () => {
@@ -59,56 +64,59 @@ export function newOverlay(host, onPlace) {
   /** Reads out a place; without x, the one before (after the map has changed). */
   function moveTo(x = place?.[0], y = place?.[1]) {
     if (x === undefined) {
-      part(".readout").textContent = words.readout.hint;
+      tell(part(".readout"), hint);
       return;
     }
     place = [Math.min(1, Math.max(0, x)), Math.min(1, Math.max(0, y))];
-    show(...place, onPlace(...place) || words.readout.hint);
+    show(...place, onPlace(...place) ?? hint);
   }
 
-  function show(x, y, text) {
+  function show(x, y, compose) {
     place = [x, y];
     cross.hidden = x < 0 || x > 1 || y < 0 || y > 1;
     cross.style.left = `${100 * x}%`;
     cross.style.top = `${100 * y}%`;
-    part(".readout").textContent = text;
+    tell(part(".readout"), compose);
   }
 
   return {
     /** Marks a place that was chosen elsewhere, without telling `onPlace`. */
     show,
 
-    /** `width` and `height` in pixels of the photograph give the frame its shape before the photograph is there. */
-    photograph(source, alt, width, height) {
-      if (width && height) shape(width, height);
-      image.alt = alt;
+    /** A grading's photograph; its `size` {width, height} in pixels gives the frame its shape before it is there. */
+    photograph(grading, size) {
+      if (size) shape(size.width, size.height);
+      describe(image, grading);
+      const source = photographOf(grading.id);
       if (image.getAttribute("src") !== source) image.src = source;
     },
 
     /** Draws a map {values, signed, minimum, maximum, weak, placement}; null takes the drawing away. */
-    draw(map, scaleWords) {
+    draw(map) {
       const drawn = map && !map.weak && map.maximum !== map.minimum;
       const scale = drawn ? scaleOf(map.signed, map.minimum, map.maximum, map.evidence) : null;
       part(".weak").hidden = !map || Boolean(drawn);
-      part(".weak").textContent = map?.weak ? words.weak : words.empty;
+      tell(part(".weak"), () =>
+        map?.weak ? t("Too little evidence to draw: a picture of it would be a picture of noise.") : t("All zero: nothing to draw."),
+      );
       for (const name of [".scale", ".heat", ".lines", ".opacities"]) part(name).hidden = !drawn;
       if (drawn) {
         drawMap(heat, lines, map, scale, Number(frame.style.getPropertyValue("--aspect")) || 1);
         paintRamp(part(".ramp canvas"), scale);
-        part(".low").textContent = figure(scale.low);
-        part(".high").textContent = figure(scale.high);
-        part(".scale-words").textContent = scaleWords ?? (map.signed ? words.scale.diverging : words.scale.sequential);
+        tell(part(".low"), () => figure(scale.low));
+        tell(part(".high"), () => figure(scale.high));
+        tell(part(".scale-words"), () => overScale(map.signed));
       }
       moveTo();
     },
 
-    /** Boxes on the photograph: [{ box: fractions [x0, y0, x1, y1], kind, label }]. */
+    /** Boxes on the photograph: [{ box: fractions [x0, y0, x1, y1], kind, label }], `label` composing its text. */
     boxes(found) {
       part(".boxes").replaceChildren(
         ...found.map(({ box: [x0, y0, x1, y1], kind, label }) => {
           const drawn = document.createElement("span");
           drawn.className = `box ${kind}`;
-          drawn.textContent = label ?? "";
+          if (label) tell(drawn, label);
           for (const [side, value] of [["left", x0], ["top", y0], ["width", x1 - x0], ["height", y1 - y0]]) {
             drawn.style[side] = `${100 * value}%`;
           }

@@ -1,12 +1,14 @@
 // Which fruit: the newest gradings as a strip of links. The address says which one is chosen, so that it can be shared and
 // gone back to.
 
-import { ask, inWords, photographOf } from "./explain-api.js";
-import { words } from "./explain-words.js";
+import { at } from "./dom.js";
+import { ask, problemOf } from "./explain-api.js";
+import { tell, tellTrouble } from "./explain-say.js";
+import { describe, NONE } from "./explain-words.js";
+import { kindOf, photographOf } from "./fruit.js";
+import { percent, t } from "./i18n.js";
 
 const NEWEST = 24;
-
-const at = (id) => document.getElementById(id);
 
 /** Shows the strip, and calls `onChoice(grading)` now and whenever another is chosen; null where there is none. */
 export async function pickGrading(onChoice) {
@@ -29,11 +31,13 @@ export async function pickGrading(onChoice) {
     const anchor = item.querySelector("a");
     anchor.href = `?grading=${encodeURIComponent(grading.id)}`;
     anchor.dataset.id = grading.id;
-    item.querySelector("img").src = photographOf(grading.id);
-    item.querySelector("img").alt = words.photoOf(grading.grade);
-    item.querySelector("img").addEventListener("error", (event) => event.target.classList.add("gone"));
-    item.querySelector(".letters").textContent = grading.grade ?? words.none;
-    item.querySelector(".sure").textContent = grading.grade ? words.percent(grading.confidence) : words.noGrade;
+    anchor.dataset.kind = kindOf(grading.grade) ?? "";
+    const image = item.querySelector("img");
+    image.src = photographOf(grading.id);
+    describe(image, grading);
+    image.addEventListener("error", () => image.classList.add("gone"));
+    item.querySelector(".letters").textContent = grading.grade ?? NONE;
+    tell(item.querySelector(".sure"), () => (grading.grade ? percent(grading.confidence) : t("no grade")));
     anchor.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
@@ -44,27 +48,29 @@ export async function pickGrading(onChoice) {
   }
 
   addEventListener("popstate", () => choose(asked()));
+  let found = true;
   try {
     gradings = (await ask(`/v1/gradings?limit=${NEWEST}`)).gradings;
     if (asked() && !gradings.some((grading) => grading.id === asked())) {
       gradings.unshift(await ask(`/v1/gradings/${encodeURIComponent(asked())}`));
     }
   } catch (error) {
-    at("choices-trouble").textContent = inWords(error);
+    found = false;
+    tellTrouble(at("choices-trouble"), problemOf(error));
   }
   list.replaceChildren(...gradings.map(link));
-  at("choices-none").hidden = gradings.length > 0 || at("choices-trouble").textContent !== "";
+  at("choices-none").hidden = gradings.length > 0 || !found;
   choose(asked());
 }
 
 /** The identifier in the address, or null. */
-export function asked() {
+function asked() {
   return new URLSearchParams(location.search).get("grading");
 }
 
 /** The other pages open with the same fruit. */
 function carry(id) {
-  for (const link of document.querySelectorAll('.pages a[href*="/explain"]')) {
+  for (const link of document.querySelectorAll('.ways a[href*="/explain"]')) {
     link.search = `?grading=${encodeURIComponent(id)}`;
   }
 }

@@ -1,18 +1,26 @@
 // The reasons in words and bars: the parts' shares, what hiding changes, the training photographs most alike.
 
+import { at } from "./dom.js";
 import { galleryFile } from "./explain-api.js";
-import { partName, signed, words } from "./explain-words.js";
+import { exactly, tell, tellAttribute } from "./explain-say.js";
+import { figure, partName, signed } from "./explain-words.js";
+import { label, mark, percent, t } from "./i18n.js";
 
-const at = (id) => document.getElementById(id);
+const METHODS = {
+  contrastive_cam: mark("From the very network that graded: what each place adds for this grade, less what it adds for the runner-up."),
+  occlusion: mark("By experiment: each part was hidden in turn, and the grade's lead measured again."),
+};
 
 /** Fills the page with an answer of /v1/explain/why; `picture` is the overlay that boxes are shown on. */
 export function showReasons(why, picture) {
   const shown = { part: null, hidden: false };
   const draw = () => picture.boxes(boxesOf(why, shown));
   at("reasons").hidden = false;
-  at("reasons-how").textContent = words.method[why.method] ?? "";
-  at("reasons-words").textContent = (why.additive ? words.additive : words.notAdditive)(why.grade, why.runner_up);
-  at("on-fruit").textContent = typeof why.fruit_share === "number" ? words.onFruit(why.fruit_share) : "";
+  tell(at("reasons-how"), () => (METHODS[why.method] ? t(METHODS[why.method]) : ""));
+  tell(at("reasons-words"), () => (why.additive ? adding : notAdding)({ grade: why.grade, other: why.runner_up }));
+  tell(at("on-fruit"), () =>
+    typeof why.fruit_share === "number" ? t("{share} of the evidence lies on the fruit.", { share: percent(why.fruit_share) }) : "",
+  );
   showParts(why, (part) => {
     shown.part = shown.part === part ? null : part;
     draw();
@@ -25,6 +33,11 @@ export function showReasons(why, picture) {
   showNeighbours(why);
   draw();
 }
+
+const adding = (grades) =>
+  t("Each part adds points for {grade} or takes them away for {other}, and they add up exactly. One point more makes {grade} 2.7 times as likely beside {other}.", grades);
+const notAdding = (grades) =>
+  t("Hiding a part changes the lead of {grade} over {other} by so many points. These do not add up: parts work together.", grades);
 
 /** The part of the fruit at a place of the photograph: the smallest of those whose box holds it. */
 export function partAt(why, x, y) {
@@ -41,16 +54,17 @@ function boxesOf(why, shown) {
   };
   const found = [];
   if (why.counterfactual) found.push({ box: share(why.counterfactual.box), kind: shown.hidden ? "covering" : "hiding" });
-  if (shown.part?.box) found.push({ box: share(shown.part.box), kind: "part", label: partName(shown.part.name) });
+  if (shown.part?.box) found.push({ box: share(shown.part.box), kind: "part", label: () => partName(shown.part.name) });
   return found;
 }
 
 /** Bars that begin where the one before ended, so that the eye adds them up; what does not add up begins at zero. */
 function showParts(why, onPart) {
-  const rows = why.parts.map((part) => ({ part, name: partName(part.name), value: part.share }));
+  const rows = why.parts.map((part) => ({ part, name: () => partName(part.name), value: part.share }));
   if (why.additive) {
-    rows.push({ name: words.parts.bias, value: why.bias });
-    rows.push({ name: words.sum(why.grade, why.runner_up), value: why.margin, sum: true });
+    rows.push({ name: () => t("before any look at the photograph"), value: why.bias });
+    const lead = { grade: why.grade, other: why.runner_up };
+    rows.push({ name: () => t("together: {grade} before {other}", lead), value: why.margin, sum: true });
   }
   let reached = 0;
   for (const row of rows) {
@@ -68,16 +82,14 @@ function showParts(why, onPart) {
       const button = item.querySelector("button");
       item.dataset.sign = row.value < 0 ? "against" : "for";
       item.dataset.row = row.sum ? "sum" : row.part ? "part" : "bias";
-      item.querySelector(".name").textContent = row.name;
-      item.querySelector(".amount").textContent = row.sum
-        ? signed(row.value)
-        : why.additive ? words.partOf(row.value, why.margin) : words.hiding(row.value);
+      tell(item.querySelector(".name"), row.name);
+      tell(item.querySelector(".amount"), () => amount(why, row));
       item.querySelector(".zero").style.left = share(0);
       const fill = item.querySelector(".fill");
       fill.style.left = share(Math.min(row.from, row.to));
       fill.style.width = `${(100 * Math.abs(row.value)) / (high - low || 1)}%`;
       if (row.part?.box) {
-        button.title = words.showPart(row.name);
+        tellAttribute(button, "title", () => t("Show {part} on the photograph", { part: row.name() }));
         button.addEventListener("click", () => {
           const chosen = onPart(row.part);
           for (const each of at("parts").querySelectorAll("button")) each.setAttribute("aria-pressed", String(each === button && chosen === row.part));
@@ -91,14 +103,25 @@ function showParts(why, onPart) {
   );
 }
 
+function amount(why, row) {
+  if (row.sum) return signed(row.value);
+  if (!why.additive) return t("hiding it changes {share}", { share: signed(-row.value) });
+  return t("{share} of {margin}", { share: signed(row.value), margin: figure(why.margin) });
+}
+
 function showHiding(why, onHide) {
   const button = at("hide-button");
   at("hide").hidden = false;
-  at("hide-words").textContent = why.counterfactual ? words.hide(why.counterfactual.grade, why.counterfactual.confidence) : words.noHide;
-  button.hidden = !why.counterfactual;
+  const found = why.counterfactual;
+  tell(at("hide-words"), () =>
+    found
+      ? t("Hide this, and it becomes {grade} ({share}).", { grade: found.grade, share: percent(found.confidence) })
+      : t("No single hidden area changes the grade."),
+  );
+  button.hidden = !found;
   const set = (hidden) => {
     button.setAttribute("aria-pressed", String(hidden));
-    button.textContent = hidden ? words.hideOff : words.hideOn;
+    tell(button, () => (hidden ? t("Show it again") : t("Hide it on the photograph")));
   };
   set(false);
   button.onclick = () => {
@@ -109,17 +132,18 @@ function showHiding(why, onHide) {
 }
 
 function showNeighbours(why) {
-  document.querySelector(".alike").hidden = false;
+  at("alike").hidden = false;
   const found = why.neighbours ?? [];
-  at("neighbours-hint").hidden = found.length > 0;
-  at("neighbours-hint").textContent = why.neighbours_hint ?? words.noNeighbours;
+  at("neighbours-none").hidden = found.length > 0;
+  at("neighbours-exactly").replaceChildren(...exactly(why.neighbours_hint));
   at("neighbours").replaceChildren(
     ...found.map((neighbour) => {
       const item = at("neighbour").content.firstElementChild.cloneNode(true);
-      item.querySelector("img").src = galleryFile(neighbour.image);
-      item.querySelector("img").alt = words.neighbour(neighbour.grade);
+      const image = item.querySelector("img");
+      image.src = galleryFile(neighbour.image);
+      label(image, "alt", "training photograph graded {grade}", { grade: neighbour.grade });
       item.querySelector(".letters").textContent = neighbour.grade;
-      item.querySelector(".similar").textContent = words.similar(neighbour.similarity);
+      tell(item.querySelector(".similar"), () => t("{share} alike", { share: percent(neighbour.similarity) }));
       return item;
     }),
   );

@@ -1,13 +1,14 @@
 // The result of a method, drawn by what its values are, with its figures and its raw numbers.
 
-import { explainPath, fetchAnswer, inWords, photographOf } from "./explain-api.js";
-import { newOverlay, valueAt } from "./explain-overlay.js";
-import { factsOf, scrubber } from "./explain-scrub.js";
-import { filterTiles, mapTiles, pixelPicture } from "./explain-tiles.js";
+import { at } from "./dom.js";
+import { explainPath, fetchAnswer, problemOf } from "./explain-api.js";
 import { paintColours } from "./explain-colour.js";
-import { words } from "./explain-words.js";
-
-const at = (id) => document.getElementById(id);
+import { newOverlay, valueAt } from "./explain-overlay.js";
+import { beside, tell, tellTrouble } from "./explain-say.js";
+import { scrubber } from "./explain-scrub.js";
+import { filterTiles, mapTiles, pixelPicture } from "./explain-tiles.js";
+import { aloneScale, figure, modelName, place } from "./explain-words.js";
+import { mark, say, t } from "./i18n.js";
 
 /** Draws an answer of POST /v1/explain into `host`; `asked` is what it was asked with. */
 export function showResult(host, answer, asked, grading) {
@@ -16,15 +17,18 @@ export function showResult(host, answer, asked, grading) {
   const drawn = outcome.querySelector(".drawn");
   (DRAW[answer.kind] ?? DRAW.unknown)(drawn, answer, grading);
   outcome.querySelector(".facts").replaceChildren(
-    ...factsOf(answer).map(([word, text]) => {
-      const fact = at("fact").content.firstElementChild.cloneNode(true);
-      fact.querySelector("dt").textContent = word;
-      fact.querySelector("dd").textContent = text;
-      return fact;
+    ...factsOf(answer).flatMap(([word, text]) => {
+      const [term, fact] = at("fact").content.cloneNode(true).children;
+      say(term, word);
+      if (typeof text === "function") tell(fact, text);
+      else fact.textContent = text;
+      fact.translate = typeof text === "function"; // names and figures stay as they are
+      return [term, fact];
     }),
   );
   outcome.querySelector(".raw").addEventListener("click", (event) => {
-    if (event.target.value) download(event.target.value, answer, asked, outcome.querySelector(".raw-trouble"));
+    const button = event.target.closest("button");
+    if (button) download(button.value, answer, asked, outcome.querySelector(".raw-trouble"));
   });
   outcome.querySelector('[value="overlay"]').hidden = answer.kind !== "map" || !asked.grading_id;
 }
@@ -34,10 +38,10 @@ const DRAW = {
     const map = { ...answer };
     const overlay = newOverlay(host, (x, y) => {
       const { value, row, column, rows, columns } = valueAt(map, x, y);
-      return `${words.readout.value(value)} · ${words.readout.at(row, column, rows, columns)}`;
+      return () => beside(figure(value), place(row, column, rows, columns));
     });
-    overlay.photograph(photographOf(grading.id), words.photoOf(grading.grade), answer.photograph?.width, answer.photograph?.height);
-    overlay.draw(map, answer.signed ? words.scale.diverging : words.scale.sequential);
+    overlay.photograph(grading, answer.photograph);
+    overlay.draw(map);
   },
 
   pixels(host, answer) {
@@ -46,7 +50,7 @@ const DRAW = {
   },
 
   maps(host, answer) {
-    host.append(mapTiles(answer.values, answer.signed, answer.signed ? words.scale.divergingValues : words.scale.sequentialValues));
+    host.append(mapTiles(answer.values, answer.signed, () => aloneScale(answer.signed)));
   },
 
   filters(host, answer) {
@@ -55,7 +59,8 @@ const DRAW = {
 
   image(host, answer) {
     if (answer.frames?.length) {
-      host.append(scrubber(answer.frames.map((frame) => `data:image/png;base64,${frame}`), answer.objective ?? [], answer.method));
+      const frames = answer.frames.map((frame) => `data:image/png;base64,${frame}`);
+      host.append(scrubber(frames, answer.objective ?? [], () => t("the picture that the method made")));
       return;
     }
     const canvas = pictureIn(host);
@@ -72,10 +77,30 @@ function pictureIn(host) {
   return canvas;
 }
 
+const FACTS = {
+  minimum: mark("smallest value"), maximum: mark("largest value"), evidence: mark("evidence (points)"), delta: mark("left over (delta)"),
+  steps: mark("steps"), layer: mark("layer"), target: mark("grade explained"), seed: mark("seed"), channel: mark("channel"),
+  against: mark("against"),
+};
+const LISTS = { shape: mark("size of the result"), place: mark("place (row, column)") };
+
+/** The facts of an answer that a listing shows, as [word, text], the text composed where it has words in it. */
+function factsOf(answer) {
+  const text = (value) => (typeof value === "number" && !Number.isInteger(value) ? figure(value) : String(value));
+  const found = Object.entries(FACTS)
+    .filter(([name]) => answer[name] !== null && answer[name] !== undefined && typeof answer[name] !== "object")
+    .map(([name, word]) => [word, text(answer[name])]);
+  for (const [name, word] of Object.entries(LISTS)) if (Array.isArray(answer[name])) found.push([word, answer[name].map(text).join(" × ")]);
+  if (answer.model) found.push([mark("model"), () => modelName(answer.model)]);
+  if (!answer.logits) return found;
+  const logits = Object.entries(answer.logits).map(([grade, value]) => `${grade} ${figure(value)}`);
+  return [...found, [mark("points of the grades"), logits.join(", ")]];
+}
+
 const ACCEPT = { json: "application/json", npy: "application/x-npy", png: "image/png", overlay: "image/png" };
 
 async function download(kind, answer, asked, trouble) {
-  trouble.textContent = "";
+  tellTrouble(trouble, null);
   try {
     const more = kind === "overlay" ? { overlay: true } : {};
     const file = await (await fetchAnswer(explainPath({ ...asked, ...more }), { method: "POST", accept: ACCEPT[kind] })).blob();
@@ -85,6 +110,6 @@ async function download(kind, answer, asked, trouble) {
     link.click();
     URL.revokeObjectURL(link.href);
   } catch (error) {
-    trouble.textContent = inWords(error);
+    tellTrouble(trouble, problemOf(error));
   }
 }

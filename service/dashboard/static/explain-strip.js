@@ -2,7 +2,9 @@
 
 import { extremes, paintMap, paintRamp, scaleOf } from "./explain-colour.js";
 import { cellAt, middleOf } from "./explain-place.js";
-import { figure, words } from "./explain-words.js";
+import { beside, sentences, tell, tellTrouble } from "./explain-say.js";
+import { aboutLayer, aloneScale, BUSY, figure, place } from "./explain-words.js";
+import { t } from "./i18n.js";
 
 const FIRST = 24;
 const [TILE_PX, LABEL_PX, GAP_PX] = [72, 18, 8];
@@ -10,7 +12,7 @@ const [TILE_PX, LABEL_PX, GAP_PX] = [72, 18, 8];
 /** Fills a section of the page. `on.place(x, y)` is told a position of the input, `on.open(channel, row, column)` a place. */
 export function newStrip(section, layer, dead, on) {
   const part = (name) => section.querySelector(name);
-  const [base, marks, shared, more, host] = [".maps", ".marks", ".switch input", ".more", ".strip-maps"].map(part);
+  const [base, marks, shared, more, host] = [".maps", ".marks", ".check input", ".more", ".strip-maps"].map(part);
   const [, rows, columns] = layer.shape;
   let answer = null;
   let shown = FIRST;
@@ -19,13 +21,11 @@ export function newStrip(section, layer, dead, on) {
 
   part(".name").textContent = layer.name;
   part(".layer-kind").textContent = layer.kind;
-  part(".about").textContent = [
-    words.layerShape(layer.shape),
-    layer.receptive_px ? words.receptive(layer.receptive_px, layer.stride_px) : "",
-  ].filter(Boolean).join("; ") + ".";
+  tell(part(".about"), () => aboutLayer(layer));
   part(".dead-words").hidden = dead.length === 0;
-  part(".dead-words").textContent = dead.length ? `${words.deadCount(dead.length)} (×): ${dead.join(", ")}. ${words.deadMeans}` : "";
-  host.setAttribute("aria-label", words.strip(layer.name));
+  tell(part(".dead-words"), () =>
+    t("{count} dead (×): {channels}. No photograph that the gallery was made with activates them.", { count: dead.length, channels: dead.join(", ") }),
+  );
 
   function drawMaps() {
     const width = host.clientWidth;
@@ -55,11 +55,11 @@ export function newStrip(section, layer, dead, on) {
       context.fillText(dead.includes(channel) ? `${channel} ×` : String(channel), left, top + tall + 14);
     }
     more.hidden = number === answer.values.length;
-    more.textContent = words.showAll(answer.values.length);
+    tell(more, () => t("Show all {count}", { count: answer.values.length }));
     part(".ramp").hidden = !shared.checked;
     paintRamp(part(".ramp canvas"), all);
-    part(".low").textContent = figure(all.low);
-    part(".high").textContent = figure(all.high);
+    tell(part(".low"), () => figure(all.low));
+    tell(part(".high"), () => figure(all.high));
     drawMarks();
   }
 
@@ -88,7 +88,9 @@ export function newStrip(section, layer, dead, on) {
       if (channel === chosen.channel) context.strokeRect(left - 1, top - 1, TILE_PX + 2, grid.tall + 2);
     }
     const value = answer.values[chosen.channel][row][column];
-    part(".readout").textContent = `${words.map(chosen.channel)}${dead.includes(chosen.channel) ? `, ${words.dead}` : ""} · ${words.readout.at(row, column, rows, columns)} · ${words.cellValue(value)}`;
+    const index = chosen.channel;
+    const which = () => (dead.includes(index) ? t("map {index}, dead", { index }) : t("map {index}", { index }));
+    tell(part(".readout"), () => beside(which(), place(row, column, rows, columns), t("value {value}", { value: figure(value) })));
   }
 
   /** What is under the pointer: a map and a position of the input; null between the tiles. */
@@ -142,17 +144,25 @@ export function newStrip(section, layer, dead, on) {
     },
     show(maps) {
       answer = maps;
-      part(".busy").textContent = "";
+      tell(part(".busy"), null);
       part(".drawn").hidden = false;
-      part(".scale-words").textContent = `${answer.signed ? words.beforeRelu : words.afterRelu}. ${answer.signed ? words.scale.divergingValues : words.scale.sequentialValues}`;
+      tell(part(".scale-words"), () =>
+        sentences(
+          answer.signed ? t("Both signs: not (yet) through a ReLU.") : t("Zero or more: after a ReLU, or nothing below zero."),
+          aloneScale(answer.signed),
+        ),
+      );
       drawMaps();
     },
-    busy(text) {
-      part(".busy").textContent = text;
+    redraw() {
+      if (answer) drawMaps();
     },
-    trouble(text) {
-      part(".busy").textContent = "";
-      part(".trouble").textContent = text;
+    busy() {
+      tell(part(".busy"), () => t(BUSY));
+    },
+    trouble(problem) {
+      tell(part(".busy"), null);
+      tellTrouble(part(".trouble"), problem);
     },
   };
 }

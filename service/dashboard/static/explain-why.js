@@ -1,26 +1,29 @@
 // The page "Why this grade": a fruit is chosen, the service is asked why, and the answer is drawn.
 
-import { ask, inWords, photographOf } from "./explain-api.js";
+import { at } from "./dom.js";
+import { ask, problemOf } from "./explain-api.js";
 import { offerMethods } from "./explain-methods.js";
 import { newOverlay, valueAt } from "./explain-overlay.js";
 import { pickGrading } from "./explain-picker.js";
 import { partAt, showReasons } from "./explain-reasons.js";
-import { partName, words } from "./explain-words.js";
-
-const at = (id) => document.getElementById(id);
+import { beside, tell, tellTrouble } from "./explain-say.js";
+import { BUSY, partName, place, signed, verdict } from "./explain-words.js";
+import { t } from "./i18n.js";
 
 let asking = null; // the request under way, to call it off when another fruit is chosen
 let why = null; // the answer shown
 
 const picture = newOverlay(at("why-picture"), (x, y) => {
-  if (!why?.map) return "";
+  if (!why?.map) return null;
   const { value, row, column, rows, columns } = valueAt(why.map, x, y);
+  const points = value * why.map.perPlace;
   const part = partAt(why, x, y);
-  return [
-    words.readout.logits(value * why.map.perPlace),
-    part ? words.readout.part(partName(part.name)) : "",
-    words.readout.at(row, column, rows, columns),
-  ].filter(Boolean).join(" · ");
+  return () =>
+    beside(
+      t("{points} points", { points: signed(points) }),
+      part ? t("on: {part}", { part: partName(part.name) }) : "",
+      place(row, column, rows, columns),
+    );
 });
 const showMethods = offerMethods();
 
@@ -29,33 +32,35 @@ pickGrading(async (grading) => {
   asking = new AbortController();
   const { signal } = asking;
   showMethods(grading);
-  at("why-trouble").textContent = "";
-  at("why-busy").textContent = "";
+  tellTrouble(at("why-trouble"), null);
+  tell(at("why-busy"), null);
   why = null;
   at("why").hidden = !grading;
   if (!grading) return;
 
-  picture.photograph(photographOf(grading.id), words.photoOf(grading.grade));
+  picture.photograph(grading);
   picture.draw(null);
   picture.boxes([]);
-  at("verdict").textContent = grading.grade ? verdictOf(grading) : words.ungraded;
-  for (const id of ["reasons", "hide"]) at(id).hidden = true;
-  document.querySelector(".alike").hidden = true;
+  tell(at("verdict"), () =>
+    grading.grade ? verdictOf(grading) : t("This photograph got no grade in time, so there is nothing to explain."),
+  );
+  at("verdict").classList.toggle("grade-words", Boolean(grading.grade));
+  for (const id of ["reasons", "hide", "alike"]) at(id).hidden = true;
   if (!grading.grade) return;
 
-  at("why-busy").textContent = words.busy;
+  tell(at("why-busy"), () => t(BUSY));
   try {
     const answer = await ask(`/v1/explain/why/${encodeURIComponent(grading.id)}`, { signal });
-    at("why-busy").textContent = "";
+    tell(at("why-busy"), null);
     why = prepared(answer);
-    at("verdict").textContent = verdictOf(grading, answer);
-    picture.photograph(photographOf(grading.id), words.photoOf(grading.grade), answer.photograph?.width, answer.photograph?.height);
+    tell(at("verdict"), () => verdictOf(grading, answer));
+    picture.photograph(grading, answer.photograph);
     picture.draw(why.map);
     showReasons(why, picture);
   } catch (error) {
     if (signal.aborted) return; // another fruit was chosen meanwhile
-    at("why-busy").textContent = "";
-    at("why-trouble").textContent = inWords(error);
+    tell(at("why-busy"), null);
+    tellTrouble(at("why-trouble"), problemOf(error));
   }
 });
 
@@ -64,8 +69,7 @@ function verdictOf(grading, answer = null) {
   const grade = answer?.grade ?? grading.grade;
   const share = answer?.probabilities?.[grade] ?? grading.confidence;
   const other = answer?.runner_up ?? grading.runner_up?.grade;
-  const otherShare = answer?.probabilities?.[other] ?? grading.runner_up?.probability;
-  return other && otherShare !== undefined ? words.verdict(grade, share, other, otherShare) : words.verdictAlone(grade, share);
+  return verdict(grade, share, other, answer?.probabilities?.[other] ?? grading.runner_up?.probability);
 }
 
 /** The answer, its map ready to draw. `perPlace` turns a raw value into points of the margin: some networks average over the

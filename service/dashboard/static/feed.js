@@ -1,89 +1,103 @@
-// The page's only way to the service: events as they come, the full state after each (re)connection, and a pulse that
-// notices what an event stream cannot. Nothing is queued here, so a slow tablet falls behind by nothing.
+// The page's only way to what happens: events as they come, the full state after each (re)connection, and a watch on silence.
+// The service says something every two seconds; what is quiet for longer is cut off, whatever the browser believes. Nothing is
+// queued here, so a slow tablet falls behind by nothing.
 
+import { query } from "./api.js";
 import { recognised } from "./session.js";
 
-const PULSE_MS = 5_000;
-const PULSE_LOST_MS = 2_000; // while the line is away, look more often: the answer is one small reply
-const ANSWER_MS = 4_000; // no answer for so long counts as none
-const STATS_QUIET_MS = 10_000; // figures "a minute" fall while no fruit comes, so they are asked for when no event brings them
+const LOOK_MS = 500;
+const SILENT_MS = 4_000; // two of the service's signs of life did not come
+const ANSWER_MS = 2_500; // no answer for so long counts as none
+const RETRY_MS = 1_500;
 
-/** `on` has gradings, stats, model, health, clock and link; `root` is the service's prefix, "" where it has none. */
-export function openFeed(root, latest, on) {
+/**
+ * `on` has link, health, model, clock, refresh, and a function for each kind of event wanted in `only` (grading, stats, alarm,
+ * activity). `wanted` are the stream's query parameters. `refresh` is called once the stream is open: what happened while nobody
+ * listened is in the records, so the page asks for it rather than rely on replayed events.
+ */
+export function openFeed(root, wanted, on) {
   let source = null;
-  let statsAt = 0;
+  let heardAt = performance.now();
+  let triedAt = -Infinity;
+  let parameters = wanted;
+  let stopped = false;
 
   function connect() {
     source?.close();
-    source = new EventSource(`${root}/v1/events`);
-    // what happened while nobody listened is in the records, so ask for it rather than rely on replayed events
-    source.addEventListener("open", refresh);
+    triedAt = performance.now();
+    source = new EventSource(`${root}/v1/events${query(parameters)}`);
+    source.addEventListener("open", opened);
     source.addEventListener("error", () => on.link("lost"));
-    listen("grading", (grading) => on.gradings([grading]));
-    listen("stats", (stats) => {
-      statsAt = Date.now();
-      on.stats(stats);
+    source.addEventListener("clock", (event) => {
+      heard();
+      on.clock?.(Date.parse(JSON.parse(event.data).now));
     });
-    listen("model", (model) => {
-      on.model(model);
-      on.health("ready");
-    });
+    for (const name of parameters.only.split(",")) listen(name);
   }
 
-  function listen(name, take) {
+  function listen(name) {
     source.addEventListener(name, (event) => {
-      on.link("open");
-      take(JSON.parse(event.data));
+      heard();
+      if (name === "model") on.health("ready");
+      on[name]?.(JSON.parse(event.data));
     });
   }
 
-  async function ask(path) {
-    const answer = recognised(await fetch(root + path, { signal: AbortSignal.timeout(ANSWER_MS), cache: "no-store" }));
-    return { ok: answer.ok, status: answer.status, date: answer.headers.get("Date"), body: await answer.json().catch(() => null) };
+  function heard() {
+    heardAt = performance.now();
+    on.link("open");
   }
 
-  async function refresh() {
+  async function opened() {
+    heard();
     try {
-      // health first: its clock dates the gradings
-      await askHealth();
-      const [page] = await Promise.all([ask(`/v1/gradings?limit=${latest}`), askStats()]);
-      if (page.ok && page.body) on.gradings(page.body.gradings);
-      if (source.readyState === EventSource.OPEN) on.link("open");
+      await Promise.all([askHealth(), on.refresh?.()]);
     } catch {
-      on.link("lost");
+      if (source.readyState !== EventSource.OPEN) on.link("lost");
     }
-  }
-
-  async function askStats() {
-    statsAt = Date.now();
-    const stats = await ask("/v1/stats");
-    if (stats.ok && stats.body) on.stats(stats.body);
   }
 
   async function askHealth() {
-    const ready = await ask("/health/ready");
-    if (ready.date) on.clock(Date.parse(ready.date));
-    if (ready.body?.model) on.model(ready.body.model);
-    on.health(ready.ok ? "ready" : (ready.body?.code ?? "ready"));
+    const answer = await fetch(`${root}/health/ready`, { signal: AbortSignal.timeout(ANSWER_MS), cache: "no-store" });
+    const body = await answer.json().catch(() => null);
+    if (body?.model) on.model?.(body.model);
+    on.health(answer.ok ? "ready" : (body?.code ?? "ready"));
+    return answer;
   }
 
-  // A stream over a pulled cable stays "open" for minutes, and a stream that a proxy answered with an error never retries:
-  // this small question finds out about both.
-  async function pulse() {
-    let wait = PULSE_MS;
-    try {
-      await askHealth();
-      if (source.readyState === EventSource.CLOSED) connect();
-      else if (source.readyState === EventSource.OPEN && Date.now() - statsAt > STATS_QUIET_MS) await askStats();
-    } catch {
+  // A stream over a pulled cable stays "open" for minutes, and one that a proxy answered with an error never retries.
+  async function look() {
+    const now = performance.now();
+    const silent = now - heardAt > SILENT_MS;
+    if (silent) on.link("lost");
+    if ((silent || source.readyState === EventSource.CLOSED) && now - triedAt > SILENT_MS) {
       source.close();
-      on.link("lost");
-      wait = PULSE_LOST_MS;
+      triedAt = now;
+      try {
+        // the stream itself says nothing of why it was refused; whoever is logged out is shown the way in
+        recognised(await fetch(`${root}/v1/session`, { signal: AbortSignal.timeout(ANSWER_MS), cache: "no-store" }));
+        await askHealth();
+        heardAt = performance.now();
+        connect();
+      } catch {
+        triedAt = performance.now() - SILENT_MS + RETRY_MS;
+      }
     }
-    if (source.readyState !== EventSource.OPEN) wait = PULSE_LOST_MS;
-    setTimeout(pulse, wait);
+    if (!stopped) setTimeout(look, LOOK_MS);
   }
 
   connect();
-  setTimeout(pulse, PULSE_LOST_MS);
+  setTimeout(look, LOOK_MS);
+
+  return {
+    /** Watch something else from now on: another line, another shift. */
+    change(other) {
+      parameters = { ...parameters, ...other };
+      connect();
+    },
+    close() {
+      stopped = true;
+      source.close();
+    },
+  };
 }

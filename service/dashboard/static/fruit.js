@@ -1,47 +1,43 @@
-// The fruit that has just been graded, large.
+// What pages say of a fruit: its kind, its reasons, its photograph's place.
 
-import { preparePhoto, showPhoto } from "./photo.js";
-import { reason, words } from "./words.js";
+import { mark, t } from "./i18n.js";
 
-const at = (id) => document.getElementById(id);
+const root = document.documentElement.dataset.root;
 
-export function currentFruit(root) {
-  const panel = document.querySelector(".fruit");
-  const photo = at("fruit-photo");
-  preparePhoto(photo);
+/** The nine, as the farm sorts them. */
+export const GRADES = ["2L", "L", "M", "S", "2S", "BL", "BM", "BS", "C"];
+export const NOT_A_CUCUMBER = "not_a_cucumber";
 
-  return (grading) => {
-    const manual = grading.lane === "manual";
-    const kind = kindOf(grading.grade);
-    panel.dataset.kind = kind ?? "none";
-    panel.dataset.lane = manual ? "manual" : "grade";
-    at("fruit-sign").setAttribute("href", `#kind-${kind ?? "manual"}`);
-    at("fruit-kind").textContent = kind ? words.kind[kind] : words.noGrade;
-    at("fruit-grade").textContent = grading.grade ?? words.none;
-    at("fruit-confidence").textContent = grading.grade ? words.sure(grading.confidence) : words.noGrade;
-    at("fruit-second").textContent = grading.runner_up
-      ? words.secondChoice(grading.runner_up.grade, grading.runner_up.probability)
-      : "";
-    at("fruit-reasons").replaceChildren(...grading.reasons.map(lineOf));
-    at("fruit-why").href = whyPage(grading, root);
-    at("fruit-why").hidden = !grading.grade;
-    showPhoto(photo, grading, root);
-  };
-}
+const KINDS = { straight: mark("straight"), bent: mark("bent"), misshapen: mark("misshapen") };
+const REASONS = {
+  low_confidence: mark("not sure enough"),
+  not_a_cucumber: mark("does not look like a cucumber"),
+  partly_visible: mark("not all of it in the picture"),
+  rule_disagrees: mark("its measures say another grade"),
+  deadline_missed: mark("graded too late"),
+};
 
-/** Where a grading's reasons are shown. */
-export function whyPage(grading, root) {
-  return `${root}/explain?grading=${encodeURIComponent(grading.id)}`;
-}
-
-function lineOf(code) {
-  const text = document.createElement("span");
-  text.textContent = reason(code);
-  return text;
-}
-
-/** "BM" -> "bent". Read from the page's own rows, so that the kinds of fruit are written down once, in the service. */
+/** "BM" -> "bent"; null without a grade. */
 export function kindOf(grade) {
-  if (!grade) return null;
-  return document.querySelector(`tr[data-grade="${CSS.escape(grade)}"]`)?.dataset.kind ?? null;
+  if (!GRADES.includes(grade)) return null;
+  return grade === "C" ? "misshapen" : grade.startsWith("B") ? "bent" : "straight";
 }
+
+/** "bent" in the page's language. */
+export const kindWord = (kind) => (kind ? t(KINDS[kind]) : t("no grade"));
+
+/** A reason's code -> words. A code that this page does not know yet is shown rather than hidden. */
+export const reasonWord = (code) => (REASONS[code] ? t(REASONS[code]) : code.replaceAll("_", " "));
+
+export const REASON_CODES = Object.keys(REASONS);
+
+/** Letters for a grade, words where there is none or it is no cucumber. */
+export function gradeWord(grade) {
+  if (grade === NOT_A_CUCUMBER) return t("not a cucumber");
+  return grade ?? t("no grade");
+}
+
+/** Where a grading's reasons are shown, and where all of it. */
+export const whyPage = (id) => `${root}/explain?grading=${encodeURIComponent(id)}`;
+export const gradingPage = (id) => `${root}/gradings/${encodeURIComponent(id)}`;
+export const photographOf = (id) => `${root}/v1/gradings/${encodeURIComponent(id)}/image`;

@@ -1,20 +1,42 @@
 // The architectures table, computed by the service beside published figures, and the tutorial network layer by layer.
 
+import { at, make } from "./dom.js";
+import { number, onLanguage, say, t } from "./i18n.js";
 import { architectures } from "./learn-api.js";
-import { row } from "./learn-draw.js";
+import { name, row } from "./learn-draw.js";
+import { NONE, big, cut } from "./learn-figures.js";
 import { multiplications, total } from "./learn-math.js";
 import { attempt } from "./learn-source.js";
-import { big, count, words } from "./learn-words.js";
 
-const at = (id) => document.getElementById(id);
-let tutorial = null; // what was published of "Deep MNIST for Experts", once the service has told
+const FIELDS = ["side", "colours", "classes"];
+let networks = []; // once the service has told
 
-function line({ name, size, parameters, macs, fully_connected: connected, published }) {
+const missing = (value) => value === null || value === undefined;
+
+function drawTable() {
+  const labels = [
+    "",
+    t("input"),
+    t("parameters, computed"),
+    t("parameters, published"),
+    t("apart"),
+    t("multiply-accumulates, computed"),
+    t("multiply-accumulates, published"),
+    t("apart"),
+    t("fully connected, computed"),
+    t("fully connected, published"),
+    t("published accuracy, first choice, %"),
+    t("published accuracy, first five, %"),
+  ];
+  at("networks").replaceChildren(...networks.map((network) => row(cellsOf(network), labels)));
+}
+
+function cellsOf({ name: called, size, parameters, macs, fully_connected: connected, published }) {
   const told = published ?? {};
-  const figure = (value) => (value === null || value === undefined ? words.none : big(value));
-  const plain = (value) => value ?? words.none;
-  const cells = [
-    name,
+  const figure = (value) => (missing(value) ? NONE : big(value));
+  const plain = (value) => String(value ?? NONE);
+  return [
+    name(called),
     [size[1], size[2], size[0]].join("×"),
     big(parameters),
     figure(told.parameters),
@@ -22,31 +44,30 @@ function line({ name, size, parameters, macs, fully_connected: connected, publis
     big(macs),
     figure(told.macs),
     apart(macs, told.macs),
-    connected,
+    String(connected),
     plain(told.fully_connected),
     plain(told.top1),
     plain(told.top5),
   ];
-  return row(cells, words.columns);
 }
 
 /** How far the computed figure is from the published one, as a share of that. */
 function apart(computed, published) {
-  if (published === null || published === undefined) return words.none;
-  return computed === published ? words.sameFigure : words.differs(computed / published - 1);
+  if (missing(published)) return NONE;
+  if (computed === published) return t("the same");
+  const part = computed / published - 1;
+  return `${part > 0 ? "+" : "−"}${cut(Math.abs(part) * 100)}\u00a0%`;
 }
 
-function sources(networks) {
+function drawSources() {
   const found = new Map();
-  for (const { name, published } of networks) {
-    if (published?.source) found.set(published.source, [...(found.get(published.source) ?? []), name]);
+  for (const { name: called, published } of networks) {
+    if (published?.source) found.set(published.source, [...(found.get(published.source) ?? []), called]);
   }
   at("sources").replaceChildren(
-    ...[...found].map(([source, names]) => {
-      const item = document.createElement("li");
-      item.textContent = words.publishedIn(names.join(", "), source);
-      return item;
-    }),
+    ...[...found].map(([source, names]) =>
+      make("li", {}, t("Published figures:"), " ", name(names.join(", ")), " – ", make("cite", { lang: "en", translate: "no" }, source)),
+    ),
   );
 }
 
@@ -57,30 +78,25 @@ function unsplit({ macs }) {
 }
 
 /** Two bars a network, each on a scale of its own: parameters and work. */
-function compare(networks) {
+function drawBars() {
   const most = (part) => Math.max(...networks.map((network) => network[part]));
-  const cells = networks.flatMap((network) => {
-    const name = document.createElement("strong");
-    name.textContent = network.name;
-    return [name, ...["parameters", "macs"].map((part) => bar(part, network[part], network[part] / most(part)))];
-  });
-  at("scatter").replaceChildren(...cells);
+  const bar = (part, share, text) => {
+    const piece = make("i");
+    piece.style.setProperty("width", `${Math.max(0.5, 100 * share)}%`);
+    return make("span", { "data-part": part }, piece, make("span", {}, text));
+  };
+  at("scatter").replaceChildren(
+    ...networks.flatMap(({ name: called, parameters, macs }) => [
+      make("strong", { translate: "no" }, called),
+      bar("parameters", parameters / most("parameters"), t("{value} parameters", { value: big(parameters) })),
+      bar("macs", macs / most("macs"), t("{value} multiply-accumulates", { value: big(macs) })),
+    ]),
+  );
 }
 
-function bar(part, value, share) {
-  const holder = document.createElement("span");
-  const piece = document.createElement("i");
-  const said = document.createElement("span");
-  piece.style.setProperty("width", `${Math.max(0.5, 100 * share)}%`);
-  holder.dataset.part = part;
-  said.textContent = words[part](big(value));
-  holder.append(piece, said);
-  return holder;
-}
-
-function layers() {
+function drawLayers() {
   const read = (id) => Math.max(1, Math.floor(at(id).valueAsNumber || 1));
-  const [side, colours, classes] = ["side", "colours", "classes"].map(read);
+  const [side, colours, classes] = FIELDS.map(read);
   const half = Math.floor(side / 2);
   const flat = 64 * Math.floor(half / 2) ** 2;
   const rows = [
@@ -90,25 +106,43 @@ function layers() {
     ["FC2", 1024 * classes, classes, 1024 * classes],
   ];
   const sums = [1, 2, 3].map((column) => total(rows.map((cells) => cells[column])));
-  at("mnist").replaceChildren(...[...rows, [words.together, ...sums]].map(([name, ...values]) => row([name, ...values.map(count)])));
-  const parameters = sums[0] + sums[1];
-  const same = tutorial !== null && parameters === tutorial;
-  at("mnist-published").textContent = words.parametersTogether(count(parameters), tutorial === null ? null : count(tutorial), same);
+  at("mnist").replaceChildren(
+    ...rows.map(([layer, ...values]) => row([name(layer), ...values.map((value) => number(value))])),
+    row([t("together"), ...sums.map((value) => number(value))]),
+  );
+  compare(sums[0] + sums[1]);
 }
 
-for (const id of ["side", "colours", "classes"]) at(id).addEventListener("input", layers);
-layers();
+/** The tutorial network's parameters beside what was published of it. */
+function compare(parameters) {
+  const published = networks.find(({ name: called }) => called === "deep-mnist")?.published?.parameters ?? null;
+  const values = { found: number(parameters), published: published === null ? NONE : number(published) };
+  at("mnist-published").textContent =
+    published === null ? t("{found} parameters.", values)
+    : published === parameters ? t("{found} parameters; published: {published}, the same number.", values)
+    : t("{found} parameters; published: {published} for 28 × 28 pixels, one colour, ten classes.", values);
+}
+
+function draw() {
+  drawLayers();
+  if (!networks.length) return;
+  drawTable();
+  drawSources();
+  drawBars();
+  const alexnet = networks.find(({ name: called, size }) => called === "alexnet" && size[1] === 224);
+  at("whole").textContent = alexnet
+    ? t("Without the split, every filter would see every map, and the work would be {work}: the published figure lies between the two.", { work: big(unsplit(alexnet)) })
+    : "";
+}
+
+for (const id of FIELDS) at(id).addEventListener("input", drawLayers);
+onLanguage(draw);
+draw();
 
 attempt(async () => {
-  at("busy").textContent = words.counting;
-  const { networks } = await architectures();
-  at("networks").replaceChildren(...networks.map(line));
-  sources(networks);
-  compare(networks);
+  say(at("busy"), "Counting …");
+  ({ networks } = await architectures());
   at("table").hidden = false;
   at("work").hidden = false;
-  const alexnet = networks.find(({ name, size }) => name === "alexnet" && size[1] === 224);
-  if (alexnet) at("whole").textContent = big(unsplit(alexnet));
-  tutorial = networks.find(({ name }) => name === "deep-mnist")?.published?.parameters ?? null;
-  layers();
+  draw();
 });

@@ -1,15 +1,33 @@
-// Pictures of numbers: maps on a canvas, one pixel a cell; small windows as grids of numbers; frames over a cell.
+// Pictures of numbers: maps on a canvas, one pixel a cell; small windows as grids of numbers; frames over a cell; table rows.
 
-// Blue for negative, orange for positive, told apart in every common colour blindness; white is 0.
+import { make } from "./dom.js";
+import { figure } from "./learn-figures.js";
+
+// Blue for negative, orange for positive, told apart in every common colour blindness; white is 0. Maps are pictures: they look
+// the same in a light and in a dark page.
 const NEGATIVE = [33, 88, 158];
 const POSITIVE = [176, 82, 0];
 const MOST = [10, 60, 58]; // the dark end of a scale that begins at white
+const DARK = 0.179; // luminance below which white letters stand out more than black ones
 
 /** The colour of a value, [r, g, b], on a scale of -limit..limit or 0..limit. */
 export function colourOf(value, limit, signed) {
   const part = limit > 0 ? Math.min(1, Math.abs(value) / limit) : 0;
   const end = signed ? (value < 0 ? NEGATIVE : POSITIVE) : MOST;
   return end.map((level) => Math.round(255 + (level - 255) * (value < 0 && !signed ? 0 : part)));
+}
+
+/** Gives an element with a figure in it the colour of its value. */
+export function tint(element, value, limit, signed) {
+  const colour = colourOf(value, limit, signed);
+  element.style.setProperty("--cell", `rgb(${colour.join(" ")})`);
+  element.classList.toggle("dark", luminance(colour) < DARK);
+}
+
+/** How light a colour is to the eye, 0..1 (WCAG 2). */
+function luminance(colour) {
+  const [red, green, blue] = colour.map((level) => (level <= 10 ? level / 3294.6 : ((level / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
 /** The largest absolute value. */
@@ -41,6 +59,13 @@ function paint(canvas, height, width, colour) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+/** A canvas in its frame, with what it shows for those who do not see it. */
+export function picture(text, canvas = make("canvas")) {
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", text);
+  return make("div", { class: "picture" }, canvas);
+}
+
 /** Lays a frame over cells of a picture that is `high` by `wide` cells. */
 export function frame(mark, { y, x, size }, high, wide) {
   const put = (name, part, whole) => mark.style.setProperty(name, `${(100 * part) / whole}%`);
@@ -52,39 +77,15 @@ export function frame(mark, { y, x, size }, high, wide) {
   mark.hidden = false;
 }
 
-/** A grid of numbers, coloured by value. `name` says a cell to those who do not see it. */
-export function numbers(holder, map, { signed = true, limit = limitOf(map), write = figure, chosen = null } = {}) {
+/** A grid of numbers, coloured by value. */
+export function numbers(holder, map, limit = limitOf(map)) {
   holder.style.setProperty("--columns", String(map[0].length));
-  const cells = map.flatMap((row, y) =>
-    row.map((value, x) => {
-      const cell = document.createElement("span");
-      const colour = colourOf(value, limit, signed);
-      cell.textContent = write(value);
-      cell.style.setProperty("background-color", `rgb(${colour.join(" ")})`);
-      cell.classList.toggle("dark", colour[0] + colour[1] + colour[2] < 400);
-      cell.classList.toggle("chosen", chosen !== null && chosen[0] === y && chosen[1] === x);
-      return cell;
-    }),
-  );
+  const cells = map.flat().map((value) => {
+    const cell = make("span", {}, figure(value));
+    tint(cell, value, limit, true);
+    return cell;
+  });
   holder.replaceChildren(...cells);
-}
-
-/** A number in as few signs as a small cell takes: 1.25, 0.031, 12.5. */
-export function figure(value) {
-  const size = Math.abs(value);
-  if (size === 0) return "0";
-  if (size < 0.0005) return value < 0 ? "−0" : "+0";
-  return value.toFixed(size < 1 ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0).replace("-", "−");
-}
-
-/** A number with as many places as comparing asks for. */
-export function precise(value) {
-  return value.toFixed(6).replace("-", "−");
-}
-
-/** A difference: 0, or 3.1e-7. */
-export function difference(value) {
-  return value === 0 ? "0" : value.toExponential(1).replace("-", "−");
 }
 
 /** Lets a finger, a mouse or the arrow keys choose a cell of a canvas. `choose` gets [y, x]. */
@@ -110,27 +111,24 @@ export function choosable(canvas, current, choose) {
 }
 
 /** A table row: the first text heads it. `labels` name the others where a narrow screen shows the row as a card. */
-export function row(texts, labels = []) {
-  const line = document.createElement("tr");
-  line.append(
-    ...texts.map((text, place) => {
-      const cell = document.createElement(place ? "td" : "th");
-      if (!place) cell.scope = "row";
-      cell.textContent = text;
-      if (labels[place]) cell.dataset.label = labels[place];
-      return cell;
-    }),
+export function row([first, ...others], labels = []) {
+  return make(
+    "tr",
+    {},
+    make("th", { scope: "row" }, first),
+    others.map((text, place) => make("td", { "data-label": labels[place + 1] }, text)),
   );
-  return line;
 }
 
 /** Options of a select, from [value, text] pairs. */
 export function options(select, pairs, chosen) {
-  select.replaceChildren(
-    ...pairs.map(([value, text]) => {
-      const option = document.createElement("option");
-      Object.assign(option, { value, textContent: text, selected: value === chosen });
-      return option;
-    }),
-  );
+  select.replaceChildren(...pairs.map(([value, text]) => make("option", { value, selected: value === chosen }, text)));
+}
+
+/** A name that is the same in every language. */
+export const name = (text) => make("span", { translate: "no" }, text);
+
+/** Of several buttons that stand for one choice, the one that is pressed. */
+export function press(buttons, chosen) {
+  for (const each of buttons) each.setAttribute("aria-pressed", String(each === chosen));
 }

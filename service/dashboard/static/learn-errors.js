@@ -1,20 +1,23 @@
 // The error gallery: every misjudged photograph, and the confusion matrix as the way to some of them.
 
+import { at, make } from "./dom.js";
+import { label, moment, number, onLanguage, percent, say, t, tn } from "./i18n.js";
 import { gallery, galleryFile } from "./learn-api.js";
-import { colourOf } from "./learn-draw.js";
+import { tint } from "./learn-draw.js";
 import { total } from "./learn-math.js";
 import { attempt } from "./learn-source.js";
-import { words } from "./learn-words.js";
 
-const at = (id) => document.getElementById(id);
-let errors = null;
+const TINY_PX = 96; // smaller pictures are shown with hard pixels
+let made = null;
 let only = null; // [true, predicted] of the cell that was tapped
 
 function list() {
-  const shown = errors.items.filter((item) => !only || (item.true === only[0] && item.predicted === only[1]));
-  at("listed").textContent = only ? words.only(...only, shown.length) : words.everything(shown.length);
+  const { items } = made.errors;
+  const shown = items.filter((item) => !only || (item.true === only[0] && item.predicted === only[1]));
+  at("listed").textContent = only
+    ? t("Only {truth} taken for {predicted}: {count}", { truth: only[0], predicted: only[1], count: number(shown.length) })
+    : t("All {count}, the surest first", { count: number(shown.length) });
   at("all").hidden = only === null;
-  at("all").textContent = words.all;
   at("errors").replaceChildren(...shown.sort((one, other) => other.confidence - one.confidence).map(card));
   for (const button of at("confusion").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", String(only !== null && button.dataset.true === only[0] && button.dataset.predicted === only[1]));
@@ -22,53 +25,50 @@ function list() {
 }
 
 function card(item) {
-  const holder = document.createElement("li");
-  const image = document.createElement("img");
-  const pair = document.createElement("strong");
-  const sure = document.createElement("span");
-  pair.textContent = words.pair(item.true, item.predicted);
-  sure.textContent = words.sureOf(item.confidence);
-  Object.assign(image, { src: galleryFile(item.image), alt: pair.textContent, loading: "lazy" });
-  image.addEventListener("load", () => image.classList.toggle("tiny", image.naturalWidth <= 96));
-  holder.append(image, pair, sure);
-  return holder;
+  const pair = `${item.true} → ${item.predicted}`;
+  const image = make("img", { src: galleryFile(item.image), alt: pair, loading: "lazy" });
+  image.addEventListener("load", () => image.classList.toggle("tiny", image.naturalWidth <= TINY_PX));
+  return make("li", {}, image, make("strong", { translate: "no" }, pair), make("span", {}, t("{share} sure", { share: percent(item.confidence) })));
 }
 
 function matrix({ confusion, grades }) {
   const most = Math.max(1, ...confusion.flatMap((line, y) => line.filter((_, x) => x !== y)));
-  const heading = (text, scope) => Object.assign(document.createElement("th"), { textContent: text, scope });
-  const head = document.createElement("tr");
-  head.append(document.createElement("td"), ...grades.map((grade) => heading(grade, "col")));
-  const lines = confusion.map((counts, y) => {
-    const line = document.createElement("tr");
-    line.append(heading(grades[y], "row"), ...counts.map((number, x) => cell(number, grades[y], grades[x], most)));
-    return line;
-  });
-  at("confusion").replaceChildren(head, ...lines);
+  const heads = grades.map((grade) => make("th", { scope: "col" }, grade));
+  const lines = confusion.map((counts, y) =>
+    make("tr", {}, make("th", { scope: "row" }, grades[y]), counts.map((count, x) => cell(count, grades[y], grades[x], most))),
+  );
+  at("confusion").replaceChildren(make("tr", {}, make("td"), heads), ...lines);
 }
 
-function cell(number, truth, predicted, most) {
-  const holder = document.createElement("td");
-  const right = truth === predicted;
-  holder.classList.toggle("right", right);
-  if (right || !number) {
-    holder.textContent = right ? String(number) : "·";
-    return holder;
-  }
-  const button = document.createElement("button");
-  const colour = colourOf(number, most, true);
-  Object.assign(button, { type: "button", textContent: String(number) });
-  Object.assign(button.dataset, { true: truth, predicted });
-  button.setAttribute("aria-label", words.cellName(truth, predicted, number));
-  button.style.setProperty("--cell", `rgb(${colour.join(" ")})`);
-  button.classList.toggle("dark", total(colour) < 400);
-  button.addEventListener("click", () => {
+function cell(count, truth, predicted, most) {
+  if (truth === predicted) return make("td", { class: "right" }, String(count));
+  if (!count) return make("td", {}, "·");
+  const choose = () => {
     const again = only && only[0] === truth && only[1] === predicted;
     only = again ? null : [truth, predicted];
     list();
-  });
-  holder.append(button);
-  return holder;
+  };
+  const button = make("button", { type: "button", onclick: choose, "data-true": truth, "data-predicted": predicted }, String(count));
+  label(button, "aria-label", "{count} of {truth} judged {predicted}", { count, truth, predicted });
+  tint(button, count, most, true);
+  return make("td", {}, button);
+}
+
+function words() {
+  const { errors, model, made_at: time } = made;
+  const off = total(errors.confusion.flatMap((line, y) => line.filter((_, x) => x !== y)));
+  const listed = errors.items.length;
+  at("found-title").textContent = t("{count} of {images} photographs misjudged", { count: number(errors.count), images: number(errors.images) });
+  at("checked").textContent =
+    off === listed
+      ? t("The confusion matrix has {off} off its diagonal: the same number.", { off: number(off) })
+      : tn(
+          listed,
+          "The confusion matrix has {off} off its diagonal, but {count} photograph is listed: the gallery is not whole.",
+          "The confusion matrix has {off} off its diagonal, but {count} photographs are listed: the gallery is not whole.",
+          { off: number(off) },
+        );
+  say(at("made"), "Gallery of `{name}`, version {version}, made {time}.", { ...model, time: moment(time) });
 }
 
 at("all").addEventListener("click", () => {
@@ -76,17 +76,14 @@ at("all").addEventListener("click", () => {
   list();
   at("found-title").focus();
 });
+onLanguage(() => made?.errors && (words(), list()));
 
 attempt(async () => {
-  const made = await gallery();
-  errors = made.errors;
-  at("missing").hidden = errors !== null;
-  if (!errors) return;
-  const off = total(errors.confusion.flatMap((line, y) => line.filter((_, x) => x !== y)));
+  made = await gallery();
+  at("missing").hidden = made.errors !== null;
+  if (!made.errors) return;
   at("found").hidden = false;
-  at("found-title").textContent = words.missed(errors.count, errors.images);
-  at("checked").textContent = off === errors.items.length ? words.checked(off) : words.unchecked(off, errors.items.length);
-  at("made").textContent = words.galleryModel(made.model, made.made_at);
-  matrix(errors);
+  words();
+  matrix(made.errors);
   list();
 });

@@ -1,13 +1,16 @@
 // The FFT as a product of sparse factors, beside the layers of a network drawn as factors.
 
-import { difference, row } from "./learn-draw.js";
+import { at, make } from "./dom.js";
+import { number, onLanguage, percent, t, tn } from "./i18n.js";
+import { picture, press, row } from "./learn-draw.js";
+import { difference } from "./learn-figures.js";
 import { farthest, filled, fourierFactors, fourierMatrix, product } from "./learn-fourier.js";
 import { range } from "./learn-math.js";
-import { count, words } from "./learn-words.js";
 
 const SIZES = [4, 8, 16, 32];
 const BAND = 3; // inputs that one output of a convolution looks at
-const at = (id) => document.getElementById(id);
+const FILLED = "#0a5f5c";
+let size = 8;
 
 /** Colours of a complex number: the hue its phase, white 0, full colour magnitude 1. */
 function colour(re, im) {
@@ -16,92 +19,106 @@ function colour(re, im) {
   return magnitude === 0 ? "#fff" : `hsl(${degrees} 65% ${100 - 58 * magnitude}%)`;
 }
 
-function drawMatrix(canvas, rows, columns, at_) {
+function drawMatrix(canvas, rows, columns, entry) {
   Object.assign(canvas, { width: columns, height: rows });
   canvas.style.setProperty("--shape", `${columns} / ${rows}`);
   const context = canvas.getContext("2d");
   for (const y of range(rows)) {
     for (const x of range(columns)) {
-      context.fillStyle = at_(y, x);
+      context.fillStyle = entry(y, x);
       context.fillRect(x, y, 1, 1);
     }
   }
 }
 
-function figure(text, rows, columns, at_) {
-  const holder = document.createElement("figure");
-  const picture = document.createElement("div");
-  const canvas = document.createElement("canvas");
-  const said = document.createElement("figcaption");
-  picture.className = "picture";
-  picture.append(canvas);
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", text);
-  said.textContent = text;
-  drawMatrix(canvas, rows, columns, at_);
-  holder.append(picture, said);
-  return holder;
+function matrixFigure(text, rows, columns, entry) {
+  const canvas = make("canvas");
+  drawMatrix(canvas, rows, columns, entry);
+  return make("figure", {}, picture(text, canvas), make("figcaption", {}, text));
 }
 
-function show(size) {
+function drawFactors() {
   const whole = fourierMatrix(size);
   const factors = fourierFactors(size);
   const entry = (matrix) => (y, x) => colour(matrix.re[y * size + x], matrix.im[y * size + x]);
+  const worded = (matrix, place) =>
+    place === factors.length - 1
+      ? t("permutation: {count} ones", { count: filled(matrix) })
+      : t("factor {number}: {count} non-zeros", { number: place + 1, count: filled(matrix) });
   drawMatrix(at("whole"), size, size, entry(whole));
-  at("whole-said").textContent = words.full(filled(whole));
-  at("factors").replaceChildren(
-    ...factors.map((matrix, place) =>
-      figure(place === factors.length - 1 ? words.permutation(filled(matrix)) : words.factor(place + 1, filled(matrix)), size, size, entry(matrix)),
-    ),
-  );
-  at("summary").textContent = words.butterflies(factors.length - 1, size);
-  at("agree").textContent = words.agreeFourier(difference(farthest(product(factors), whole)));
-  showLayers(size);
+  at("whole-said").textContent = t("the whole matrix: {count} non-zeros", { count: number(filled(whole)) });
+  at("factors").replaceChildren(...factors.map((matrix, place) => matrixFigure(worded(matrix, place), size, size, entry(matrix))));
+  at("summary").textContent = t("{count} butterflies of {entries} entries each, and a permutation", { count: factors.length - 1, entries: 2 * size });
+  at("agree").textContent = t("Multiplied out in this browser, the factors differ from the full matrix by {most} at most.", {
+    most: difference(farthest(product(factors), whole)),
+  });
 }
 
 /** Counted from the matrices themselves: every non-zero of a factor is one multiplication. */
-function costs() {
+function drawCosts() {
   at("costs").replaceChildren(
-    ...SIZES.map((size) => {
-      const sparse = fourierFactors(size).slice(0, -1).reduce((sum, factor) => sum + filled(factor), 0); // a permutation multiplies nothing
-      const full = filled(fourierMatrix(size));
-      return row([String(size), count(full), count(sparse), words.percent(1 - sparse / full)]);
+    ...SIZES.map((each) => {
+      const sparse = fourierFactors(each).slice(0, -1).reduce((sum, factor) => sum + filled(factor), 0); // a permutation multiplies nothing
+      const full = filled(fourierMatrix(each));
+      return row([String(each), number(full), number(sparse), percent(1 - sparse / full)]);
     }),
   );
 }
 
 /** Convolutions three wide and poolings, each a matrix of 0 and 1, until one output is left. */
-function showLayers(size) {
+function drawLayers() {
   const factors = [];
   for (let side = size; side > 1; side /= 2) {
     const band = range(side).map((y) => range(side).map((x) => Number(Math.abs(x - y) <= (BAND - 1) / 2)));
     const pooled = range(side / 2).map((y) => range(side).map((x) => Number(Math.floor(x / 2) === y)));
-    factors.push([words.convolution(side), band], [words.halving(side), pooled]);
+    factors.push(
+      [t("convolution, {side} places: {count} non-zeros", { side, count: counted(band) }), band],
+      [t("pooling, {side} to {half}: {count} non-zeros", { side, half: side / 2, count: counted(pooled) }), pooled],
+    );
   }
-  const reach = factors.reduce((seen, [, next]) => next.map((line) => seen[0].map((_, x) => Number(line.some((value, y) => value && seen[y][x])))), identity(size));
-  const counted = (matrix) => matrix.flat().filter(Boolean).length;
+  const reach = factors.reduce((seen, [, next]) => through(next, seen), identity(size));
   at("layers").replaceChildren(
-    ...factors.map(([name, matrix]) => figure(words.layer(name, counted(matrix)), matrix.length, matrix[0].length, (y, x) => (matrix[y][x] ? "#0a5f5c" : "#fff"))),
+    ...factors.map(([text, matrix]) => matrixFigure(text, matrix.length, matrix[0].length, (y, x) => (matrix[y][x] ? FILLED : "#fff"))),
   );
-  const convolutions = factors.length / 2;
-  at("reach").textContent = words.reach(counted(reach), size);
-  for (const each of document.querySelectorAll(".inputs")) each.textContent = String(size);
+  at("reach").textContent = t("The product: {count} of {size} inputs reach the last output.", { count: counted(reach), size });
+  at("inputs").textContent = t("way from {size} inputs to one output that sees them all", { size });
+  const deep = factors.length / 2;
   at("weights").replaceChildren(
-    row([words.oneWide, count(size)]),
-    row([words.deep(convolutions, BAND), count(convolutions * BAND)]),
-    row([words.oneWideMaps(size), count(size * size)]),
+    row([t("one fully connected output"), number(size)]),
+    row([
+      tn(deep, "{count} convolution of {band} weights, with pooling between them", "{count} convolutions of {band} weights, with pooling between them", {
+        band: BAND,
+      }),
+      number(deep * BAND),
+    ]),
+    row([t("for comparison: a fully connected layer with {size} outputs", { size }), number(size * size)]),
   );
 }
 
-function identity(size) {
-  return range(size).map((y) => range(size).map((x) => Number(x === y)));
+const counted = (matrix) => matrix.flat().filter(Boolean).length;
+
+/** Which inputs reach the outputs of one more layer. */
+function through(next, seen) {
+  return next.map((line) => seen[0].map((_, x) => Number(line.some((value, y) => value && seen[y][x]))));
 }
 
-for (const button of document.querySelectorAll("[data-size]")) {
+function identity(side) {
+  return range(side).map((y) => range(side).map((x) => Number(x === y)));
+}
+
+function draw() {
+  drawFactors();
+  drawCosts();
+  drawLayers();
+}
+
+const buttons = document.querySelectorAll("[data-size]");
+for (const button of buttons) {
   button.addEventListener("click", () => {
-    for (const other of document.querySelectorAll("[data-size]")) other.setAttribute("aria-pressed", String(other === button));
-    show(Number(button.dataset.size));
+    size = Number(button.dataset.size);
+    press(buttons, button);
+    draw();
   });
 }
-costs();
-show(8);
+onLanguage(draw);
+draw();

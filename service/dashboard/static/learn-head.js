@@ -1,22 +1,25 @@
 // The end of the walk-through: from the last maps to a grade, as a sum of what each place adds, and from logits to probabilities.
 
+import { at } from "./dom.js";
+import { onLanguage, t, tn } from "./i18n.js";
 import { explain } from "./learn-api.js";
-import { difference, drawMap, figure, limitOf, options, precise, row } from "./learn-draw.js";
+import { drawMap, limitOf, name, options, row } from "./learn-draw.js";
+import { cellWord, difference, figure, precise } from "./learn-figures.js";
 import { softmax, sum, total } from "./learn-math.js";
-import { words } from "./learn-words.js";
+import { attempt } from "./learn-source.js";
 
-const at = (id) => document.getElementById(id);
 const LISTED = 8; // places with a row of their own
-let show = null;
+let show = null; // explains another grade
+let redraw = () => {};
 
 /** Fills the section for a cucumber; the grade given is explained first, others on demand. */
 export async function showHead(source, network, current) {
-  const offered = network.methods.some(({ name }) => name === "cam");
-  const first = await explain(offered ? "cam" : "feature_maps", source, offered ? {} : { layer: network.layers.find(({ shape }) => shape.length === 3).name });
+  const offered = network.methods.some(({ name: method }) => method === "cam");
+  const layer = network.layers.find(({ shape }) => shape.length === 3).name;
+  const first = await explain(offered ? "cam" : "feature_maps", source, offered ? {} : { layer });
   if (!current()) return;
   at("head").hidden = false;
   at("no-cam").hidden = offered;
-  at("no-cam").textContent = words.noCam;
   probabilities(first);
   const grades = Object.keys(first.logits);
   const best = grades.reduce((top, grade) => (first.logits[grade] > first.logits[top] ? grade : top));
@@ -24,12 +27,15 @@ export async function showHead(source, network, current) {
   at("grade").disabled = !offered;
   show = async (grade) => {
     const found = grade === first.target ? first : await explain("cam", source, { target: grade });
-    if (current() && at("grade").value === grade) shares(found, grade, network.architecture);
+    if (!current() || at("grade").value !== grade) return;
+    redraw = () => shares(found, grade, network.architecture);
+    redraw();
   };
   if (offered) await show(at("grade").value);
 }
 
-at("grade").addEventListener("change", () => show?.(at("grade").value).catch((error) => (at("trouble").textContent = error.message)));
+at("grade").addEventListener("change", () => attempt(() => show(at("grade").value)));
+onLanguage(() => redraw());
 
 /** The map of what each place adds, the largest of these, and their sum with the biases. */
 function shares({ values, logits }, grade, architecture) {
@@ -42,12 +48,15 @@ function shares({ values, logits }, grade, architecture) {
     .slice(0, LISTED);
   const explained = sum(adds);
   drawMap(at("shares"), adds);
-  at("shares-limit").textContent = figure(limitOf(adds));
+  at("shares-said").textContent = t("What each place adds: orange for, blue against. The largest: ±{limit}", { limit: figure(limitOf(adds)) });
   at("addends").replaceChildren(
-    ...listed.map(({ value, y, x }) => row([words.cell(y, x), figure(value)])),
-    row([words.places(places - listed.length), figure(explained - total(listed.map(({ value }) => value)))]),
-    row([words.biases, figure(logits[grade] - explained)]),
-    row([words.logit(grade), figure(logits[grade])]),
+    ...listed.map(({ value, y, x }) => row([cellWord(y, x), figure(value)])),
+    row([
+      tn(places - listed.length, "the other place", "{count} other places together"),
+      figure(explained - total(listed.map(({ value }) => value))),
+    ]),
+    row([t("biases (what no place explains)"), figure(logits[grade] - explained)]),
+    row([t("logit of {grade}", { grade }), figure(logits[grade])]),
   );
 }
 
@@ -59,11 +68,11 @@ function probabilities({ logits, probabilities: reported }) {
   const temperature = Number.isFinite(apart) && apart > 0 ? (logits[first] - logits[second]) / apart : 1;
   const scaled = grades.map((grade) => logits[grade] / temperature);
   const made = softmax(scaled);
-  at("temperature").textContent = words.temperature(figure(temperature));
+  at("temperature").textContent = `÷ ${figure(temperature)}`;
   at("softmax").replaceChildren(
     ...grades.map((grade, place) =>
       row([
-        grade,
+        name(grade),
         figure(logits[grade]),
         figure(scaled[place]),
         precise(made[place]),

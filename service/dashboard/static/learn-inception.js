@@ -1,73 +1,82 @@
 // An inception module: its branches with their widths, and what each of them costs.
 
+import { at, draw as svg } from "./dom.js";
+import { number, onLanguage, percent, say, t } from "./i18n.js";
 import { methods } from "./learn-api.js";
-import { options, row } from "./learn-draw.js";
+import { options, press, row } from "./learn-draw.js";
 import { modulesOf, workOf } from "./learn-modules.js";
 import { attempt } from "./learn-source.js";
-import { count, words } from "./learn-words.js";
 
-const at = (id) => document.getElementById(id);
-const svg = at("diagram");
 const narrow = matchMedia("(max-width: 819px)"); // on a phone the boxes stand closer, so that the letters stay large enough
+const buttons = [...document.querySelectorAll("[data-third]")];
 let modules = modulesOf([]);
 let third = 5;
 
-function node(name, attributes, text = "") {
-  const made = document.createElementNS(svg.namespaceURI, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  made.textContent = text;
-  return made;
-}
+const square = ({ size }) => `${size}×${size}`;
+const stepWord = (step) => (step.macs ? square(step) : t("{square} max", { square: square(step) }));
+const mapsWord = (count) => t("{count} maps", { count: number(count) });
 
 function box(x, y, lines, kind) {
   const width = narrow.matches ? 94 : 168;
-  const shapes = [node("rect", { x: x - width / 2, y, width, height: 62, rx: 12, class: kind })];
-  return [...shapes, ...lines.map((line, number) => node("text", { x, y: y + 27 + number * 22, class: number ? "small" : "" }, line))];
+  return [
+    svg("rect", { x: x - width / 2, y, width, height: 62, rx: 12, class: kind }),
+    ...lines.map((line, place) => svg("text", { x, y: y + 27 + place * 22, class: place ? "small" : "" }, line)),
+  ];
+}
+
+function diagram(module, branches, outputs) {
+  const whole = narrow.matches ? 400 : 760;
+  const middle = whole / 2;
+  const wires = [];
+  const boxes = box(middle, 6, [mapsWord(module.inputs), `${module.height} × ${module.width}`], "maps");
+  branches.forEach(({ steps }, branch) => {
+    const x = (whole * (branch + 0.5)) / 4;
+    const places = steps.length === 2 ? [130, 230] : [180];
+    wires.push(svg("path", { d: `M${middle} 68C${middle} 100 ${x} 96 ${x} ${places[0]}` }));
+    if (steps.length === 2) wires.push(svg("path", { d: `M${x} 192V230` }));
+    wires.push(svg("path", { d: `M${x} ${places.at(-1) + 62}C${x} 340 ${middle} 330 ${middle} 392` }));
+    steps.forEach((step, place) => boxes.push(...box(x, places[place], [stepWord(step), mapsWord(step.channels)], step.macs ? "work" : "pool")));
+  });
+  boxes.push(...box(middle, 392, [mapsWord(outputs), t("stacked")], "maps"));
+  at("diagram").setAttribute("viewBox", `0 0 ${whole} 460`);
+  at("diagram").replaceChildren(...wires, ...boxes);
 }
 
 function draw() {
   const module = modules[Number(at("module").value)];
   const { branches, total, outputs } = workOf(module, third);
   at("module-name").textContent = module.name;
-  const whole = narrow.matches ? 400 : 760;
-  const middle = whole / 2;
-  svg.setAttribute("viewBox", `0 0 ${whole} 460`);
-  const wires = [];
-  const boxes = box(middle, 6, [words.maps(module.inputs), `${module.height} × ${module.width}`], "maps");
-  branches.forEach(({ steps }, number) => {
-    const x = (whole * (number + 0.5)) / 4;
-    const places = steps.length === 2 ? [130, 230] : [180];
-    wires.push(node("path", { d: `M${middle} 68C${middle} 100 ${x} 96 ${x} ${places[0]}` }));
-    if (steps.length === 2) wires.push(node("path", { d: `M${x} 192V230` }));
-    wires.push(node("path", { d: `M${x} ${places.at(-1) + 62}C${x} 340 ${middle} 330 ${middle} 392` }));
-    steps.forEach((step, place) => boxes.push(...box(x, places[place], [step.name, words.maps(step.channels)], step.macs ? "work" : "pool")));
-  });
-  boxes.push(...box(middle, 392, [words.maps(outputs), words.stacked], "maps"));
-  svg.replaceChildren(...wires, ...boxes);
+  diagram(module, branches, outputs);
   at("branches").replaceChildren(
-    ...branches.map(({ name, channels, macs }) => row([name, count(channels), count(macs), words.percent(macs / total)])),
-    row([words.together, count(outputs), count(total), words.percent(1)]),
+    ...branches.map(({ steps, channels, macs }) => row([steps.map(stepWord).join(" → "), number(channels), number(macs), percent(macs / total)])),
+    row([t("together"), number(outputs), number(total), percent(1)]),
   );
   const plain = workOf(module, third, false).total;
-  at("without").textContent = words.withoutReduction(count(plain), plain / total);
+  at("without").textContent = t(
+    "Without the 1×1 reductions the module would take {count} multiply-accumulates, {factor} times as many, and hand more maps on.",
+    { count: number(plain), factor: number(plain / total, 1) },
+  );
 }
 
-function offer(name) {
-  options(at("module"), modules.map((module, number) => [String(number), module.name]), "0");
-  at("origin").textContent = name ? words.fromChampion(name) : words.fromPaper;
-  for (const button of document.querySelectorAll("[data-third]")) button.setAttribute("aria-pressed", String(Number(button.dataset.third) === third));
+/** The modules of a network, or the published ones. */
+function offer(model) {
+  options(at("module"), modules.map((module, place) => [String(place), module.name]), "0");
+  if (model) say(at("origin"), "Widths of `{name}`, version {version}, the network that serves here.", { name: model.name, version: model.version });
+  else say(at("origin"), "Widths as published (table 1). The network that serves here has no inception modules.");
+  press(buttons, buttons.find(({ dataset }) => Number(dataset.third) === third));
   draw();
 }
 
 at("module").addEventListener("change", draw);
 narrow.addEventListener("change", draw);
-for (const button of document.querySelectorAll("[data-third]")) {
+for (const button of buttons) {
   button.addEventListener("click", () => {
     third = Number(button.dataset.third);
-    for (const other of document.querySelectorAll("[data-third]")) other.setAttribute("aria-pressed", String(other === button));
+    press(buttons, button);
     draw();
   });
 }
+onLanguage(draw);
 offer(null);
 
 attempt(async () => {
@@ -76,5 +85,5 @@ attempt(async () => {
   if (!own.length || own[0].published) return;
   modules = own;
   third = 3;
-  offer(`${network.model.name}, version ${network.model.version}`);
+  offer(network.model);
 });

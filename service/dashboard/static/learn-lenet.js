@@ -1,13 +1,14 @@
 // The walk-through: the stages and the head, fed with what the network reported for one cucumber.
 
+import { at } from "./dom.js";
+import { say } from "./i18n.js";
 import { explain } from "./learn-api.js";
+import { cut } from "./learn-figures.js";
 import { showHead } from "./learn-head.js";
 import { stagesOf, standardised } from "./learn-network.js";
 import { attempt, followSource, mapsOf } from "./learn-source.js";
 import { stageView } from "./learn-stage.js";
-import { words } from "./learn-words.js";
 
-const at = (id) => document.getElementById(id);
 const views = [...document.querySelectorAll(".stage")].map(stageView);
 const filters = new Map(); // layer -> (filters, channels, rows, columns); the same for every photograph
 
@@ -21,8 +22,10 @@ async function filtersOf(layer) {
 
 followSource(async (source, network, current) => {
   const stages = stagesOf(network.layers);
-  at("not-lenet").textContent = stages.length ? words.notLenet(network.architecture) : words.noChain;
-  at("not-lenet").hidden = network.architecture === "lenet" && stages.length > 0;
+  const { architecture } = network;
+  if (stages.length) say(at("not-lenet"), "The network that serves is no LeNet but `{architecture}`. The first layers work alike: they are shown here.", { architecture });
+  else say(at("not-lenet"), "This network does not begin with a convolution that can be followed cell by cell.");
+  at("not-lenet").hidden = architecture === "lenet" && stages.length > 0;
   let inputs = null;
   for (const [number, stage] of stages.entries()) {
     const kernels = await filtersOf(stage.convolution.name);
@@ -40,5 +43,6 @@ followSource(async (source, network, current) => {
 /** What the first convolution is given: the photograph as the network takes it, before and after its normalisation. */
 async function networkInput(source, { input }) {
   const pixels = await mapsOf(source, "input");
-  return { pixels, maps: standardised(pixels, input), scale: words.scale(input) };
+  const list = (values) => values.map(cut).join(", ");
+  return { pixels, maps: standardised(pixels, input), scale: { mean: list(input.mean), std: list(input.std) } };
 }

@@ -1,7 +1,6 @@
 // Inception modules: widths from a network's layers or from the published table, and the work of each branch.
 
 import { multiplications, total } from "./learn-math.js";
-import { words } from "./learn-words.js";
 
 // Szegedy et al. 2014, table 1: side of the maps, maps in, #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool projection
 const PUBLISHED = {
@@ -31,12 +30,15 @@ export function modulesOf(layers) {
   return Object.entries(PUBLISHED).map(([name, [side, inputs, ...widths]]) => ({ name, height: side, width: side, inputs, widths, published: true }));
 }
 
-/** The four branches with their steps and multiply-accumulates; `reduced` false leaves the 1x1 reductions out. */
+/**
+ * The four branches with their steps and multiply-accumulates; `reduced` false leaves the 1x1 reductions out. A step has the
+ * side of its filter; one without work is the pooling.
+ */
 export function workOf({ height, width, inputs, widths }, third, reduced = true) {
   const [one, reduce3, three, reduce5, five, projected] = widths;
-  const step = (size, from, channels) => ({ name: `${size}×${size}`, channels, macs: multiplications(height, width, size, from, channels) });
+  const step = (size, from, channels) => ({ size, channels, macs: multiplications(height, width, size, from, channels) });
   const costly = (size, narrow, channels) => (reduced ? [step(1, inputs, narrow), step(size, narrow, channels)] : [step(size, inputs, channels)]);
-  const pooling = { name: words.pooling, channels: inputs, macs: 0 };
+  const pooling = { size: 3, channels: inputs, macs: 0 };
   const branches = [
     [step(1, inputs, one)],
     costly(3, reduce3, three),
@@ -44,7 +46,6 @@ export function workOf({ height, width, inputs, widths }, third, reduced = true)
     reduced ? [pooling, step(1, inputs, projected)] : [pooling],
   ].map((steps) => ({
     steps,
-    name: steps.map(({ name }) => name).join(" → "),
     channels: steps.at(-1).channels,
     macs: total(steps.map(({ macs }) => macs)),
   }));

@@ -1,13 +1,14 @@
 // Max against average pooling: on a grid that can be edited, and on a map of a real cucumber.
 
-import { colourOf, difference, drawMap, figure, limitOf, options } from "./learn-draw.js";
-import { largestDifference, pool, range, total } from "./learn-math.js";
+import { at, make } from "./dom.js";
+import { onLanguage, say, t } from "./i18n.js";
+import { drawMap, limitOf, options, press, tint } from "./learn-draw.js";
+import { cellWord, channelWord, difference, figure } from "./learn-figures.js";
+import { largestDifference, pool, range } from "./learn-math.js";
 import { stagesOf } from "./learn-network.js";
 import { followSource, mapsOf } from "./learn-source.js";
-import { words } from "./learn-words.js";
 
 const SIDE = 6;
-const at = (id) => document.getElementById(id);
 let grid = fresh();
 let shape = { size: 2, stride: 2 };
 let chosen = [0, 0];
@@ -22,9 +23,7 @@ function inputs() {
   at("cells").replaceChildren(
     ...grid.flatMap((line, y) =>
       line.map((value, x) => {
-        const field = document.createElement("input");
-        Object.assign(field, { type: "number", inputMode: "decimal", value: String(value), step: "any" });
-        field.setAttribute("aria-label", words.cell(y, x));
+        const field = make("input", { type: "number", inputmode: "decimal", value, step: "any" });
         field.addEventListener("input", () => {
           grid[y][x] = Number.isFinite(field.valueAsNumber) ? field.valueAsNumber : 0;
           draw();
@@ -43,16 +42,22 @@ function draw() {
   results(at("max"), most.values);
   results(at("average"), mean.values);
   const won = new Set(most.winners.flat().map(([row, column]) => row * SIDE + column));
-  const inside = (row, column) => row >= y * shape.stride && row < y * shape.stride + shape.size && column >= x * shape.stride && column < x * shape.stride + shape.size;
+  const inside = (place, from) => place >= from * shape.stride && place < from * shape.stride + shape.size;
   [...at("cells").children].forEach((field, place) => {
+    const [row, column] = [Math.floor(place / SIDE), place % SIDE];
+    field.setAttribute("aria-label", cellWord(row, column));
     field.classList.toggle("won", won.has(place));
-    field.classList.toggle("inside", inside(Math.floor(place / SIDE), place % SIDE));
+    field.classList.toggle("inside", inside(row, y) && inside(column, x));
   });
-  at("max-said").textContent = words.won(...most.winners[y][x], figure(most.values[y][x]));
-  at("average-said").textContent = words.averaged(shape.size ** 2, figure(mean.values[y][x]));
-  at("overlap").textContent = shape.stride < shape.size ? words.overlap : words.apart;
+  at("max-said").textContent = t("{value}, from {cell}", { value: figure(most.values[y][x]), cell: cellWord(...most.winners[y][x]) });
+  at("average-said").textContent = t("{value}, the mean of {count} cells", { value: figure(mean.values[y][x]), count: shape.size ** 2 });
+  at("overlap").textContent =
+    shape.stride < shape.size ? t("Windows overlap: a cell can win more than once.") : t("Windows do not overlap: each cell is looked at once.");
   const used = (most.values.length - 1) * shape.stride + shape.size;
-  at("unused").textContent = used < SIDE ? words.notUsed(SIDE ** 2 - used ** 2) : words.allUsed;
+  at("unused").textContent =
+    used < SIDE
+      ? t("{count} cells at the right and bottom edge are in no window: the last steps do not fit.", { count: SIDE ** 2 - used ** 2 })
+      : t("Every cell is in a window.");
   drawReal();
 }
 
@@ -61,17 +66,14 @@ function results(holder, values) {
   holder.style.setProperty("--columns", String(values[0].length));
   const buttons = values.flatMap((line, y) =>
     line.map((value, x) => {
-      const button = document.createElement("button");
-      const colour = colourOf(value, limit, true);
-      Object.assign(button, { type: "button", textContent: figure(value) });
-      button.setAttribute("aria-pressed", String(y === chosen[0] && x === chosen[1]));
-      button.style.setProperty("--cell", `rgb(${colour.join(" ")})`);
-      button.classList.toggle("dark", total(colour) < 400);
-      button.addEventListener("click", () => {
+      const choose = () => {
         chosen = [y, x];
         draw();
         holder.children[y * values[0].length + x].focus();
-      });
+      };
+      const pressed = String(y === chosen[0] && x === chosen[1]);
+      const button = make("button", { type: "button", "aria-pressed": pressed, onclick: choose }, figure(value));
+      tint(button, value, limit, true);
       return button;
     }),
   );
@@ -83,21 +85,32 @@ function drawReal() {
   const channel = Number(at("channel").value);
   const map = real.maps[channel];
   const most = pool(map, shape).values;
-  const signed = real.signed;
+  const { signed } = real;
   const limit = limitOf(map);
   drawMap(at("before"), map, { signed, limit });
   drawMap(at("real-max"), most, { signed, limit });
   drawMap(at("real-average"), pool(map, shape, "average").values, { signed, limit });
   const own = real.pooled?.[channel];
   const same = own && own.length === most.length && own[0].length === most[0].length;
-  at("same").textContent = same ? words.poolSame(real.poolName, difference(largestDifference(own, most))) : "";
+  at("same").hidden = !same;
+  if (!same) return;
+  say(at("same"), "The network’s own `{layer}` differs from the max map by {most} at most.", {
+    layer: real.poolName,
+    most: difference(largestDifference(own, most)),
+  });
 }
 
-for (const button of document.querySelectorAll("[data-window]")) {
+function offerChannels(channel) {
+  const pairs = real.strongest.map((each) => [String(each), channelWord(each)]);
+  options(at("channel"), pairs, channel);
+}
+
+const windows = document.querySelectorAll("[data-window]");
+for (const button of windows) {
   button.addEventListener("click", () => {
     const [size, stride] = button.dataset.window.split(",").map(Number);
     shape = { size, stride };
-    for (const other of document.querySelectorAll("[data-window]")) other.setAttribute("aria-pressed", String(other === button));
+    press(windows, button);
     draw();
   });
 }
@@ -107,6 +120,10 @@ at("shuffle").addEventListener("click", () => {
   draw();
 });
 at("channel").addEventListener("change", drawReal);
+onLanguage(() => {
+  if (real) offerChannels(at("channel").value);
+  draw();
+});
 inputs();
 draw();
 
@@ -117,9 +134,9 @@ followSource(async (source, network, current) => {
   const pooled = stage?.pool ? await mapsOf(source, stage.pool.name) : null;
   if (!current()) return;
   const strongest = range(maps.length).sort((one, other) => limitOf(maps[other]) - limitOf(maps[one]));
-  real = { maps, pooled, poolName: stage?.pool?.name, signed: !stage?.relu };
-  at("layer").textContent = layer.name;
-  options(at("channel"), strongest.map((channel) => [String(channel), words.channel(channel)]), String(strongest[0]));
+  real = { maps, pooled, strongest, poolName: stage?.pool?.name, signed: !stage?.relu };
+  say(at("layer"), "Channel of `{layer}`", { layer: layer.name });
+  offerChannels(String(strongest[0]));
   at("real").hidden = false;
   drawReal();
 });

@@ -1,41 +1,126 @@
 // The live page: data comes in from the feed, is kept in one place, and is drawn from there at a calm pace.
 
+import { ask, query } from "./api.js";
 import { coalesce } from "./coalesce.js";
+import { at } from "./dom.js";
 import { openFeed } from "./feed.js";
-import { currentFruit } from "./fruit.js";
-import { LATEST, addGradings, newLine } from "./line.js";
-import { recentFruit } from "./recent.js";
-import { lineStatus } from "./status.js";
-import { tally } from "./tally.js";
+import { onLanguage } from "./i18n.js";
+import { bigScreen } from "./live-big.js";
+import { firstSteps } from "./live-first.js";
+import { currentFruit } from "./live-fruit.js";
+import { LATEST, addGradings, newLine } from "./live-line.js";
+import { lineChoice } from "./live-lines.js";
+import { paceChart } from "./live-pace.js";
+import { recentFruit } from "./live-recent.js";
+import { lineStatus } from "./live-status.js";
+import { tally } from "./live-tally.js";
+import { alarms } from "./shell.js";
 
 const root = document.documentElement.dataset.root;
 const line = newLine();
+const view = { line: new URLSearchParams(location.search).get("line"), period: "shift" };
 
-const showFruit = currentFruit(root);
-const showRecent = recentFruit(root);
+const showFruit = currentFruit();
+const showRecent = recentFruit();
 const showStatus = lineStatus();
 const showTally = tally();
+const showPace = paceChart(at("pace-chart"));
+const showLines = lineChoice(at("lines"), (chosen) => look({ line: chosen }));
+const showFirst = firstSteps();
+bigScreen();
 
 const drawStatus = coalesce(100, () => showStatus(line, Date.now()));
-const drawFruit = coalesce(100, () => line.gradings.length && showFruit(line.gradings[0]));
-// slower: cards that move ten times a second cannot be read, and each new one costs the service a photograph
-const drawRecent = coalesce(500, () => showRecent(line.gradings));
+// grade and photograph together, as often as an eye can follow
+const drawFruit = coalesce(330, () => line.gradings.length && showFruit(line.gradings[0]));
+const drawRecent = coalesce(150, () => showRecent(line.gradings));
 const drawTally = coalesce(250, () => line.stats && showTally(line.stats));
+const drawActivity = coalesce(250, () => {
+  if (!line.activity) return;
+  showLines(line.activity, view.line, Date.now() + line.skewMs);
+  showPace(line.activity.minutes);
+  const lotButton = document.querySelector('[data-period="lot"]');
+  lotButton.disabled = !lotOf();
+});
 
-document.getElementById("empty-command").textContent =
+/** The lot that "this lot" means: the chosen line's, or that of the only line there is. */
+function lotOf() {
+  const lines = line.activity?.lines ?? [];
+  const chosen = view.line === null ? (lines.length === 1 ? lines[0] : null) : lines.find((each) => each.name === view.line);
+  return chosen?.lot ?? null;
+}
+
+function filters() {
+  return {
+    line: view.line,
+    lot: view.period === "lot" ? lotOf() : null,
+    since: view.period === "shift" ? line.activity?.shift.since : null,
+  };
+}
+
+let feed = null;
+let watched = "";
+
+/** Watch what is looked at now, where that has changed: another line, the next shift, the lot that runs now. */
+function watch() {
+  const wanted = filters();
+  const text = JSON.stringify(wanted);
+  if (feed && text !== watched) feed.change(wanted);
+  watched = text;
+}
+
+function look(change) {
+  Object.assign(view, change);
+  history.replaceState(null, "", location.pathname + query({ line: view.line, big: document.body.dataset.big ? 1 : null }));
+  line.gradings = [];
+  line.stats = null;
+  watch();
+  drawRecent();
+  drawStatus();
+  drawActivity();
+}
+
+for (const button of document.querySelectorAll("[data-period]"))
+  button.addEventListener("click", () => {
+    for (const each of document.querySelectorAll("[data-period]")) each.setAttribute("aria-pressed", String(each === button));
+    look({ period: button.dataset.period });
+  });
+
+at("empty-command").textContent =
   `curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' ${location.origin}${root}/v1/grade`;
 
-openFeed(root, LATEST, {
+async function refresh() {
+  const wanted = filters();
+  const [page, stats, activity] = await Promise.all([
+    ask(`/v1/gradings${query({ limit: LATEST, line: wanted.line, lot: wanted.lot })}`),
+    ask(`/v1/stats${query(wanted)}`),
+    ask(`/v1/activity${query({ line: wanted.line })}`),
+    alarms.refresh(),
+  ]);
+  if (JSON.stringify(wanted) !== JSON.stringify(filters())) return; // somebody has chosen another line meanwhile
+  on.gradings(page.gradings);
+  on.stats(stats);
+  on.activity(activity);
+  if (!line.gradings.length) showFirst(line.health);
+}
+
+const on = {
   gradings(gradings) {
     addGradings(line, gradings, Date.now());
     drawFruit();
     drawRecent();
     drawStatus();
   },
+  grading: (grading) => on.gradings([grading]),
   stats(stats) {
     line.stats = stats;
     drawTally();
   },
+  activity(activity) {
+    line.activity = activity;
+    watch();
+    drawActivity();
+  },
+  alarm: alarms.take,
   model(model) {
     line.model = model;
     drawStatus();
@@ -43,6 +128,7 @@ openFeed(root, LATEST, {
   health(health) {
     line.health = health;
     line.dataAt = Date.now(); // an answer without news still says that what is shown holds
+    if (!line.gradings.length) showFirst(health);
     drawStatus();
   },
   clock(serverNow) {
@@ -53,6 +139,24 @@ openFeed(root, LATEST, {
     if (link === "open") line.dataAt = Date.now();
     drawStatus();
   },
-});
+  refresh,
+};
 
-setInterval(drawStatus, 1000); // ages grow even when nothing happens
+// the shift's start is asked for first, so that figures are right from the first; without an answer the feed says what is wrong
+try {
+  line.activity = await ask(`/v1/activity${query({ line: view.line })}`, { waitMs: 2_500 });
+} catch {
+  line.activity = null;
+}
+watched = JSON.stringify(filters());
+feed = openFeed(root, { only: "grading,stats,alarm,model,activity", latest: LATEST, ...filters() }, on);
+
+setInterval(() => {
+  drawStatus(); // ages grow even when nothing happens
+  drawActivity();
+}, 1000);
+onLanguage(() => {
+  for (const draw of [drawStatus, drawFruit, drawTally, drawActivity]) draw();
+  showRecent([]);
+  showRecent(line.gradings);
+});

@@ -1,6 +1,7 @@
 // The login page: PIN or password, a pad for fingers in gloves, and the names that logged in on this device before.
 
-import { known, trying } from "./names.js";
+import { language, switchTo } from "./i18n.js";
+import { known, trying } from "./login-names.js";
 
 const form = document.getElementById("login");
 const name = document.getElementById("name");
@@ -62,3 +63,7 @@ if (wait) {
   };
   tick();
 }
+
+const change = document.querySelector("[data-language]");
+change.addEventListener("click", () => switchTo(language() === "ja" ? "en" : "ja"));
+change.hidden = false;

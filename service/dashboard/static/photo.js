@@ -1,6 +1,7 @@
 // Photographs. The frame around an image tells the style sheet whether it is loading, shown or missing.
 
-import { words } from "./words.js";
+import { photographOf } from "./fruit.js";
+import { label } from "./i18n.js";
 
 const TINY_PX = 96; // smaller pictures are shown with hard pixels: blurred up, a scratch and a shadow look the same
 
@@ -15,12 +16,60 @@ export function preparePhoto(image) {
 }
 
 /** Shows a grading's photograph. The one before stays until this one is here, so nothing blinks. */
-export function showPhoto(image, grading, root) {
-  if (image.dataset.id === grading.id) return;
+export function showPhoto(image, grading) {
+  if (name(image, grading)) load(image);
+}
+
+/**
+ * As `showPhoto`, but no more than `perS` photographs a second, after a start of `burst`: on a fast line a card is gone before
+ * anybody has seen its photograph, and each one costs the service a little. The newest that are still on the page come first.
+ */
+export function pacedPhotos(perS, burst) {
+  const waiting = new Set();
+  let allowed = burst;
+  let timer = null;
+
+  function next() {
+    allowed = Math.min(burst, allowed + 1);
+    for (const image of waiting) if (!image.isConnected) waiting.delete(image);
+    const image = [...waiting].at(-1);
+    if (image) {
+      waiting.delete(image);
+      allowed -= 1;
+      load(image);
+    }
+    if (!waiting.size && allowed >= burst) {
+      clearInterval(timer);
+      timer = null;
+    }
+  }
+
+  return (image, grading) => {
+    if (!name(image, grading)) return;
+    waiting.delete(image);
+    if (allowed >= 1) {
+      allowed -= 1;
+      load(image);
+    } else {
+      waiting.add(image);
+      if (image.parentElement.dataset.photo !== "shown") frame(image, "later");
+    }
+    timer ??= setInterval(next, 1000 / perS);
+  };
+}
+
+/** Whether it is another fruit than before. */
+function name(image, grading) {
+  if (image.dataset.id === grading.id) return false;
   image.dataset.id = grading.id;
-  image.alt = grading.grade ? words.photo(grading.grade) : words.photoUngraded;
+  if (grading.grade) label(image, "alt", "cucumber graded {grade}", { grade: grading.grade });
+  else label(image, "alt", "cucumber without a grade");
+  return true;
+}
+
+function load(image) {
   frame(image, "loading");
-  image.src = `${root}/v1/gradings/${encodeURIComponent(grading.id)}/image`;
+  image.src = photographOf(image.dataset.id);
 }
 
 function frame(image, state) {

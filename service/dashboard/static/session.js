@@ -18,12 +18,25 @@ export function recognised(answer) {
   return answer;
 }
 
+let asked = null;
+
+/** { kind, name, role } of whoever looks at this page; a role of null may look at nothing. Asked once. */
+export function session() {
+  asked ??= fetch(`${root}/v1/session`, { cache: "no-store" }).then((answer) => (answer.ok ? answer.json() : Promise.reject(answer)));
+  asked.catch(() => (asked = null));
+  return asked;
+}
+
+/** Whether they may: "operator" for a day's work, "admin" for all. The service decides; this only hides what it would refuse. */
+export async function may(role) {
+  const roles = role === "admin" ? ["admin"] : ["operator", "admin"];
+  return roles.includes((await session()).role);
+}
+
 async function show(person) {
-  const answer = await fetch(`${root}/v1/session`, { cache: "no-store" });
-  if (!answer.ok) return;
-  const { kind, name } = await answer.json();
+  const { kind, name } = await session();
   if (kind !== "user") return;
-  const { arrived } = await import("./names.js"); // only where somebody is logged in: most pages go without
+  const { arrived } = await import("./login-names.js"); // only where somebody is logged in: most pages go without
   arrived(name);
   person.querySelector(".person-name").textContent = name;
   person.querySelector("button").addEventListener("click", async () => {

@@ -303,7 +303,9 @@ async def test_without_records_nobody_can_log_in(service: Service) -> None:
 async def test_the_page_is_kept_by_no_cache_and_speaks_both_languages(running: Running) -> None:
     async with client(running) as remote:
         page = await remote.get("/login?next=//evil.example")
+        japanese = await remote.get("/login", headers={"Accept-Language": "ja"})
     assert page.headers["cache-control"] == "no-store"
     assert 'name="next" value="/"' in page.text
-    assert "ログイン" in page.text
+    assert ">Log in</span>" in page.text
+    assert ">ログイン</span>" in japanese.text
     assert "Kenji" not in page.text  # strangers learn of no name

@@ -336,6 +336,7 @@ def test_every_error_of_the_contract_has_its_status() -> None:
         "retraining_not_started": 503, "training_not_installed": 409, "page_not_made": 404,
         "too_many_explanations": 429, "too_many_exports": 429, "too_many_batches": 429,
         "no_room": 507, "invalid_batch": 422, "unsafe_file": 422, "explanations_unavailable": 503, "explanation_timeout": 504,
+            "time_zone_missing": 503,
     }  # fmt: skip
     known = {kind.code for kind in _kinds(SenkaError)}
     assert set(STATUS) <= known

@@ -7,12 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from PIL import Image
 
@@ -41,8 +41,9 @@ def grading(
         "runner_up": {"grade": second, "probability": 0.06} if second else None,
         "lane": grade or "manual",
         "reasons": [],
+        "measurement": None,
         "model": MODEL,
-        "received_at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "received_at": _text(moment),
         **changes,
     }
 
@@ -57,6 +58,9 @@ class FakeLine:
         self.listeners: set[asyncio.Queue[tuple[str, Json]]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.image_requests = 0
+        self.alarms: list[Json] = []
+        self.lines: list[Json] = []
+        self.asked: list[str] = []
 
     def add(self, *gradings: Json) -> None:
         """Record gradings and tell the listeners."""
@@ -90,17 +94,38 @@ class FakeLine:
             },
         }
 
+    def activity(self) -> Json:
+        """Sixty minutes that end now, and the lines that a test gave."""
+        now = datetime.now(UTC)
+        minute = now.replace(second=0, microsecond=0)
+        return {
+            "now": _text(now),
+            "shift": {
+                "since": _text(minute.replace(hour=0, minute=0)),
+                "until": _text(now + timedelta(days=1)),
+                "start": "00:00",
+            },
+            "minutes": [{"at": _text(minute - timedelta(minutes=59 - n)), "count": n % 7} for n in range(60)],
+            "lines": self.lines,
+            "truncated": False,
+        }
+
     async def events(self) -> AsyncIterator[str]:
         self.loop = asyncio.get_running_loop()
         queue: asyncio.Queue[tuple[str, Json]] = asyncio.Queue()
         self.listeners.add(queue)
         try:
-            yield ": hello\n\n"
             for number in range(1, 1_000_000):
-                event, data = await queue.get()
-                yield f"event: {event}\nid: {number}\ndata: {json.dumps(data)}\n\n"
+                yield f"event: clock\ndata: {json.dumps({'now': _text(datetime.now(UTC))})}\n\n"
+                with suppress(TimeoutError):
+                    event, data = await asyncio.wait_for(queue.get(), 2)
+                    yield f"event: {event}\nid: {number}\ndata: {json.dumps(data)}\n\n"
         finally:
             self.listeners.discard(queue)
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def create_fake(line: FakeLine) -> FastAPI:
@@ -121,8 +146,25 @@ def create_fake(line: FakeLine) -> FastAPI:
     async def stats() -> Json:
         return line.stats()
 
+    @app.get("/v1/activity")
+    async def activity() -> Json:
+        return line.activity()
+
+    @app.get("/v1/alarms")
+    async def alarms() -> Json:
+        return {"alarms": line.alarms, "next_cursor": None}
+
+    @app.get("/v1/cameras")
+    async def cameras() -> Json:
+        return {"cameras": [], "next_cursor": None}
+
+    @app.get("/v1/session")
+    async def session() -> Json:
+        return {"kind": "local", "name": "local", "role": "admin", "camera": None, "csrf_token": None, "expires_at": None}
+
     @app.get("/v1/events")
-    async def events() -> StreamingResponse:
+    async def events(request: Request) -> StreamingResponse:
+        line.asked.append(str(request.url.query))
         return StreamingResponse(line.events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     @app.get("/health/ready")

@@ -215,7 +215,8 @@ def test_shares_that_do_not_add_up_are_not_added(fake: FakeExplainer, address: s
     expect(page.locator("#reasons-words")).to_contain_text("do not add up")
     expect(page.locator("#hide-words")).to_have_text("No single hidden area changes the grade.")
     expect(page.locator("#hide-button")).to_be_hidden()
-    expect(page.locator("#neighbours-hint")).to_contain_text("senka gallery")
+    expect(page.locator("#neighbours-none")).to_contain_text("senka gallery")
+    expect(page.locator("#neighbours-exactly")).to_contain_text("Make the gallery")
 
 
 @pytest.mark.parametrize(
@@ -267,19 +268,14 @@ def test_before_the_first_fruit_the_pages_say_what_to_do(
     assert complaints == []
 
 
-def test_the_live_page_leads_to_the_reasons_of_its_fruit(fake: FakeExplainer, address: str, page: Page) -> None:
-    page.goto(address)
-    expect(page.locator("#recent-list .ask")).to_have_count(3)
-    page.locator("#recent-list .ask").nth(2).click()
-    expect(page.locator("#verdict")).to_contain_text("not S")
+def test_the_other_pages_open_with_the_same_fruit(fake: FakeExplainer, address: str, page: Page) -> None:
     oldest = fake.line.gradings[2]["id"]
-    assert page.url.endswith(f"/explain?grading={oldest}")
+    page.goto(f"{address}/explain?grading={oldest}")
+    expect(page.locator("#verdict")).to_contain_text("not S")
     expect(page.locator("#choices a").nth(2)).to_have_attribute("aria-current", "true")
-    page.locator(".pages").get_by_role("link", name="Layers").click()  # with the same fruit
-    assert page.url.endswith(f"/explain/layers?grading={oldest}")
-    page.goto(address)
-    page.locator("#fruit-why").click()
-    assert page.url.endswith(f"/explain?grading={fake.line.gradings[0]['id']}")
+    page.locator(".ways").get_by_role("link", name="Layers").click()
+    page.wait_for_url(f"**/explain/layers?grading={oldest}")
+    expect(page.locator("#choices a").nth(2)).to_have_attribute("aria-current", "true")
 
 
 # other methods
@@ -365,7 +361,7 @@ def test_one_scale_for_all_tiles_or_each_its_own(address: str, page: Page) -> No
         })"""
     )
     shared = brightest()
-    page.locator("#result .switch input").uncheck()
+    page.locator("#result .check input").uncheck()
     apart = brightest()
     assert min(apart) > 240  # each tile's largest value has the last colour
     assert min(shared) < 240
@@ -411,7 +407,9 @@ def test_another_choice_calls_off_the_one_under_way(fake: FakeExplainer, address
 def test_a_method_that_is_refused_says_what_would_do(fake: FakeExplainer, address: str, page: Page) -> None:
     fake.refusals["grad_cam"] = problem(422, "unknown_layer", "There is no such layer.", valid=["conv1", "pool1"])
     chosen(page, address, "grad_cam")
-    expect(page.locator("#method-trouble")).to_contain_text("There is no such layer. Possible: conv1, pool1.")
+    expect(page.locator("#method-trouble")).to_contain_text("could not use what was asked. Possible: conv1, pool1.")
+    page.locator("#method-trouble summary").click()
+    expect(page.locator("#method-trouble").get_by_text("There is no such layer.")).to_be_visible()
     expect(page.locator("#result .outcome")).to_have_count(0)
 
 
@@ -515,10 +513,10 @@ def test_channels_of_a_gallery(
     page.locator("#cards button").first.click()
     dialog = page.locator("#channel")
     slider = dialog.get_by_label("Steps of its making")
-    expect(dialog.locator(".frame-words")).to_have_text("picture 3 of 3, objective 4.50")
+    expect(dialog.locator(".frame-words")).to_have_text("picture 3 of 3 · objective 4.50")
     slider.focus()
     page.keyboard.press("Home")
-    expect(dialog.locator(".frame-words")).to_have_text("picture 1 of 3, objective 0.50")
+    expect(dialog.locator(".frame-words")).to_have_text("picture 1 of 3 · objective 0.50")
     assert "/0-0.png" in str(dialog.locator(".scrubber > img").get_attribute("src"))
     assert len(str(dialog.locator("polyline").get_attribute("points")).split()) == 4
     expect(dialog.locator("#top li")).to_have_count(9)
@@ -554,6 +552,6 @@ def test_a_dream_and_its_making(fake: FakeExplainer, address: str, page: Page, c
     fake.hold["deepdream"].set()
     page.locator("#dream-show").click()
     expect(page.locator("#dreamt .scrubber > img")).to_be_visible()
-    expect(page.locator("#dreamt .frame-words")).to_have_text("picture 3 of 3, objective 4.00")
+    expect(page.locator("#dreamt .frame-words")).to_have_text("picture 3 of 3 · objective 4.00")
     assert fake.asked[-1]["layer"] == "conv1"
     assert complaints == []

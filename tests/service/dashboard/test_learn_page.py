@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 import httpx2
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from service.dashboard.routes import LEARN_PAGES
+from models.grades import GRADES
+from service.dashboard.pages import PAGES
+from tests.pages import complaints_of, overflow_px, small_targets, untranslated, violations
 from tests.service.dashboard.fake_learn import FakeService, create_fake_service, errors_of
 from tests.service.dashboard.fake_line import free_port, grading, serving
 
@@ -20,6 +23,7 @@ NO_TORCH = {
 AGREE = re.compile(r"^All [\d,]+ cells .* by (\S+) at most\.$")
 
 TRUST = "/explain/trust"
+CHAPTERS = tuple(path for path in PAGES if path.startswith("/learn"))
 
 
 @pytest.fixture
@@ -36,26 +40,19 @@ def address(fake: FakeService) -> Iterator[str]:
 @pytest.fixture
 def complaints(page: Page) -> list[str]:
     """What the browser says against the page."""
-    found: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            found.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: found.append(str(error)))
-    return found
+    return complaints_of(page)
 
 
 def test_pages_allow_nothing_inline_and_lead_to_each_other(address: str) -> None:
     contents = httpx2.get(f"{address}/learn").text
-    for path in (*LEARN_PAGES, TRUST):
+    for path in (*CHAPTERS, TRUST):
         answer = httpx2.get(address + path)
         assert answer.status_code == 200
         assert "unsafe" not in answer.headers["content-security-policy"]
         assert not re.search(r"\sstyle=|\son\w+=|<style|<script(?![^>]*\ssrc=)", answer.text)
+        assert answer.text.count("<h1") == 1
         assert path == "/learn" or f'href="{path}"' in contents
-    assert not any(path in httpx2.get(f"{address}/openapi.json").json()["paths"] for path in (*LEARN_PAGES, TRUST))
+    assert not any(path in httpx2.get(f"{address}/openapi.json").json()["paths"] for path in (*CHAPTERS, TRUST))
 
 
 @pytest.mark.parametrize("architecture", ["lenet", "googlenet", "alexnet", "deep-mnist"])
@@ -137,7 +134,8 @@ def test_without_torch_a_page_says_so_and_keeps_what_it_computes_itself(fake: Fa
     fake.refusal = NO_TORCH
     for path in ("/learn/pooling", "/learn/architectures", "/learn/inception"):
         page.goto(address + path)
-        expect(page.locator("#trouble")).to_have_text("Explanations need torch.")
+        expect(page.locator("#trouble")).to_contain_text("not installed on this computer")
+        expect(page.locator("#trouble details [lang=en]")).to_have_text("Explanations need torch.")
     expect(page.locator("#branches tr")).to_have_count(5)
 
 
@@ -165,7 +163,7 @@ def test_pooling_by_hand(fake: FakeService, address: str, page: Page, complaints
     page.locator("#max button").nth(3).click()
     expect(page.locator("#max-said")).to_contain_text("row 3, column 5")
     page.get_by_role("button", name="2×2, step 2").click()
-    expect(page.locator("#same")).to_have_text("The network's own pool1 differs from the max map by 0 at most.")
+    expect(page.locator("#same")).to_have_text("The network’s own pool1 differs from the max map by 0 at most.")
     assert complaints == []
 
 
@@ -211,7 +209,7 @@ def test_the_fourier_factors(address: str, page: Page, complaints: list[str]) ->
     assert float(off[1].replace("−", "-")) < 1e-12
     expect(page.locator("#costs tr").last).to_contain_text("1,024")
     expect(page.locator("#costs tr").last).to_contain_text("320")
-    expect(page.locator("#reach")).to_have_text("product: 32 of 32 inputs reach the last output")
+    expect(page.locator("#reach")).to_have_text("The product: 32 of 32 inputs reach the last output.")
     assert complaints == []
 
 
@@ -239,21 +237,90 @@ def test_a_gallery_without_errors_and_none_at_all(fake: FakeService, address: st
     expect(page.locator("#missing")).to_contain_text("senka gallery --data")
     fake.gallery = None
     page.reload()
-    expect(page.locator("#trouble")).to_have_text("Make it: senka gallery --data SOURCE.")
+    expect(page.locator("#trouble")).to_contain_text("No gallery has been made")
+    expect(page.locator("#trouble code")).to_have_text("senka gallery --data SOURCE")
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1920, 1080)])
-def test_pages_fit_and_buttons_suit_fingers(fake: FakeService, address: str, page: Page, width: int, height: int) -> None:
+def filled(fake: FakeService) -> None:
+    """Enough for every part of every chapter."""
     fake.line.add(grading(1, "M"))
-    fake.made(errors=errors_of([[7, 2], [1, 5]], ["L", "M"]))
-    page.set_viewport_size({"width": width, "height": height})
-    for path in (*LEARN_PAGES, TRUST):
+    method = {"name": "grad_cam", "shows": "reasons", "insertion": 0.6, "deletion": 0.1, "random_insertion": 0.4}
+    methods = [{**method, "random_deletion": 0.3, "randomization_correlation": 0.2}]
+    kept = {"kept_when_background_swapped": 0.71, "kept_when_light_swapped": 0.96, "kept_when_pasted_back": 0.99}
+    spurious = {"images": 80, "fruit_share": 0.83, "fruit_area": 0.12, **kept}
+    confusion = [[9 if row == column else (row + column) % 3 for column in range(9)] for row in range(9)]
+    fake.made(errors=errors_of(confusion, list(GRADES)), trust={"methods": methods, "spurious": spurious})
+
+
+READY = {
+    "/learn": "#serving code",
+    "/learn/lenet": "#softmax tr:nth-child(9)",
+    "/learn/pooling": "#real .agree code",
+    "/learn/errors": "#errors li",
+    "/learn/architectures": "#networks tr",
+    "/learn/one-by-one": "#maps-name code",
+    "/learn/inception": "#origin",
+    "/learn/fft": "#weights tr",
+    TRUST: "#rows tr",
+}
+"""What is there when a chapter is whole."""
+
+
+@pytest.mark.parametrize(
+    ("language", "theme", "width", "height"),
+    [("ja", "dark", 390, 844), ("en", "light", 1024, 768), ("ja", "light", 1920, 1080)],
+)
+def test_pages_fit_can_be_used_by_all_and_speak_one_language(
+    fake: FakeService, address: str, browser: Browser, language: str, theme: Literal["dark", "light"], width: int, height: int
+) -> None:
+    filled(fake)
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, locale=language)
+    try:
+        page = context.new_page()
+        complaints = complaints_of(page)
+        for path in (*CHAPTERS, TRUST):
+            page.goto(address + path)
+            expect(page.locator(READY[path]).first).to_be_visible(timeout=60_000)
+            assert overflow_px(page) <= 0, path
+            assert small_targets(page) == [], path
+            assert violations(page) == [], path
+            if language == "ja":
+                assert untranslated(page) == [], path
+        assert complaints == []
+    finally:
+        context.close()
+
+
+def test_the_language_changes_in_place_and_what_was_chosen_stays(
+    fake: FakeService, address: str, page: Page, complaints: list[str]
+) -> None:
+    filled(fake)
+    page.goto(f"{address}/learn/lenet")
+    expect(page.locator("#softmax tr")).to_have_count(9, timeout=60_000)
+    stage = page.locator('[data-stage="1"]')
+    stage.locator(".filter").select_option("3")
+    stage.get_by_role("button", name="one column right").click()
+    page.locator("#grade").select_option("BM")
+    expect(page.locator("#addends tr").last).to_contain_text("logit of BM")
+    asked = len(fake.asked)
+    page.get_by_role("button", name="日本語").click()
+    expect(stage.locator(".cell")).to_have_text("17行18列")
+    expect(stage.locator(".filter option:checked")).to_have_text("フィルター3")
+    expect(page.locator("#source option:checked")).to_contain_text("確信度 91%")
+    expect(page.locator("#addends tr").last).to_contain_text("BMのロジット")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#source option:checked")).to_contain_text("91 % sure")
+    assert stage.locator(".filter").input_value() == "3"
+    assert len(fake.asked) == asked  # what was explained is not asked for again
+    assert complaints == []
+
+
+def test_names_are_text(fake: FakeService, address: str, page: Page, complaints: list[str]) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    filled(fake)
+    assert fake.gallery
+    fake.gallery["model"] = {**fake.gallery["model"], "name": name}
+    for path in ("/learn/errors", TRUST):
         page.goto(address + path)
-        page.wait_for_load_state("networkidle")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        small = page.evaluate(
-            """() => [...document.querySelectorAll("main :is(button, select, a.button, input:not([type=checkbox]))")]
-                .map((one) => one.getBoundingClientRect())
-                .filter(({ width, height }) => width && (height < 47.9 || width < 44)).length"""
-        )
-        assert small == 0, path
+        expect(page.locator("#made")).to_contain_text(f"Gallery of {name}, version 3")
+    assert complaints == []

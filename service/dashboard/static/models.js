@@ -1,0 +1,57 @@
+// Models: which one grades and which one waits, all versions, new labels and retrainings. Each part asks for what it shows, so
+// that one which cannot be read leaves the others.
+
+import { at } from "./dom.js";
+import { onLanguage } from "./i18n.js";
+import { batchesPart } from "./models-batches.js";
+import { readModels } from "./models-data.js";
+import { drawNow } from "./models-now.js";
+import { redraw, saidOf } from "./models-parts.js";
+import { runsPart } from "./models-runs.js";
+import { drawVersions } from "./models-versions.js";
+import { may } from "./session.js";
+
+const LOOK_MS = 30_000; // others may promote and retrain meanwhile, on a command line too
+
+let rights = { operator: false, admin: false };
+let models = null;
+
+async function loadModels() {
+  try {
+    models = await readModels(rights.admin);
+    at("now-trouble").replaceChildren();
+  } catch (problem) {
+    at("now-trouble").replaceChildren(...saidOf(problem));
+    if (!models) at("now").replaceChildren();
+  }
+  drawModels();
+}
+
+function drawModels() {
+  if (!models) return;
+  redraw(at("now"), drawNow(models));
+  at("versions-part").hidden = !models.versions.length;
+  redraw(at("versions"), drawVersions(models, { changes: rights.admin, after: loadModels }));
+}
+
+const batches = batchesPart(() => runs.draw());
+const runs = runsPart({ batches: batches.known, models: () => models, ended: loadModels });
+
+onLanguage(() => {
+  drawModels();
+  batches.draw();
+  runs.draw();
+});
+
+const loadAll = () => Promise.all([loadModels(), batches.load(), runs.load()]);
+
+try {
+  rights = { operator: await may("operator"), admin: await may("admin") };
+} catch {
+  // without an answer nothing may be changed here; the parts say what is wrong
+}
+batches.show(rights);
+runs.show(rights);
+await loadAll();
+setInterval(() => document.hidden || loadAll(), LOOK_MS);
+document.addEventListener("visibilitychange", () => document.hidden || loadAll());

@@ -1,0 +1,68 @@
+"""Open live pages without browsers: each asks the service for what the page's scripts ask for, at the page's pace."""
+
+import asyncio
+import itertools
+import json
+import multiprocessing
+import multiprocessing.synchronize
+from typing import Final
+
+LATEST: Final = 12
+PHOTOGRAPH_S: Final = 0.25
+
+
+class _Watcher:
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._newest: str | None = None
+        self._shown: set[str] = set()
+
+    async def get(self, path: str) -> bytes:
+        """A connection for each question: more than a browser's, which keeps them."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        body = await reader.read()
+        writer.close()
+        return body
+
+    async def run(self, opened: asyncio.Event) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**22)
+        path = f"/v1/events?only=grading,stats,alarm,model,activity&latest={LATEST}"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        await reader.readuntil(b"retry: 1000")
+        for asked in (f"/v1/gradings?limit={LATEST}", "/v1/stats", "/v1/activity", "/v1/alarms?open=true", "/health/ready"):
+            await self.get(asked)
+        opened.set()
+        photographs = asyncio.create_task(self._photographs())
+        try:
+            while line := await reader.readline():
+                if line.startswith(b'data: {"id"'):
+                    self._newest = json.loads(line[6:])["id"]
+        finally:
+            photographs.cancel()
+            writer.close()
+
+    async def _photographs(self) -> None:
+        """Of the large fruit three a second, of the cards one, as the page allows itself."""
+        for number in itertools.count():
+            await asyncio.sleep(PHOTOGRAPH_S)
+            if self._newest and self._newest not in self._shown:
+                self._shown = {self._newest} if number % 100 == 0 else {*self._shown, self._newest}
+                await self.get(f"/v1/gradings/{self._newest}/image")
+
+
+def watch(port: int, pages: int, started: multiprocessing.synchronize.Event, stop: multiprocessing.synchronize.Event) -> None:
+    """Keep so many pages open until `stop`; `started` once all of them are."""
+
+    async def run() -> None:
+        opened = [asyncio.Event() for _ in range(pages)]
+        tasks = [asyncio.create_task(_Watcher(port).run(one)) for one in opened]
+        for one in opened:
+            await one.wait()
+        started.set()
+        await asyncio.to_thread(stop.wait)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
