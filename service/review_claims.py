@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -58,14 +58,14 @@ class Claims:
         self._queues: OrderedDict[Asked, _Kept] = OrderedDict()
         self._making: dict[Asked, asyncio.Task[Order]] = {}
 
-    async def claim(self, asked: Asked, who: Reviewer, limit: int) -> dict[str, Any]:
+    async def claim(self, asked: Asked, who: Reviewer, limit: int, back: Sequence[str] = ()) -> dict[str, Any]:
         """The answer of `POST /v1/review/claims`. Raises RecordsUnavailable."""
         order = await self._order(asked)
-        claimed = await self._claim(order, asked, who, limit)
+        claimed = await self._claim(order, asked, who, limit, back)
         if claimed.waiting < FEW and len(order.candidates) >= CANDIDATES:
             task = self._start(asked, FIRST_WITHIN_S)
             if len(claimed.candidates) < limit:  # people took them faster than the next queue was made
-                claimed = await self._claim(await asyncio.shield(task), asked, who, limit)
+                claimed = await self._claim(await asyncio.shield(task), asked, who, limit, back)
         return await asyncio.to_thread(self._answer, claimed)
 
     async def release(self, reviewer: str) -> None:
@@ -115,10 +115,10 @@ class Claims:
         elif error is not None:
             log.error("the queue of what to label next stays as it was", exc_info=error)
 
-    async def _claim(self, order: Order, asked: Asked, who: Reviewer, limit: int) -> Claimed:
+    async def _claim(self, order: Order, asked: Asked, who: Reviewer, limit: int, back: Sequence[str]) -> Claimed:
         now = self._now()
         queue = [one.id for one in order.candidates]
-        return await asyncio.to_thread(claim, self._records.engine, who, queue, limit, asked.filters(now), asked.why, now)
+        return await asyncio.to_thread(claim, self._records.engine, who, queue, limit, asked.filters(now), asked.why, now, back)
 
     def _answer(self, claimed: Claimed) -> dict[str, Any]:
         return {

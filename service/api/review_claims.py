@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from service.api.context import Parts, json_response, reviewing_of
+from service.api.paging import Id
 from service.api.resource_schemas import problems
 from service.api.review import ReviewedOut, WhatToReview
 from service.records.review_claims import Reviewer
@@ -26,6 +27,7 @@ class ClaimIn(WhatToReview):
 
     reviewer: ReviewerId
     limit: int = Field(3, ge=1, le=20)
+    back: list[Id] = Field([], max_length=20, description="gradings whose correction was undone, to hold them again first of all")
 
 
 class Claims(BaseModel):
@@ -50,7 +52,7 @@ async def claim(request: Request, parts: Parts, body: Annotated[ClaimIn, Body()]
     """
     claims = reviewing_of(parts, _WHAT).claims
     who = Reviewer(body.reviewer, principal(request).name)
-    return json_response(await claims.claim(body.asked(), who, body.limit))
+    return json_response(await claims.claim(body.asked(), who, body.limit, body.back))
 
 
 @router.delete("/{reviewer}", status_code=204, responses=problems(409, 422, 503), response_class=Response)

@@ -40,11 +40,18 @@ class Claimed:
 
 
 def claim(
-    engine: Engine, who: Reviewer, queue: Sequence[str], limit: int, filters: Filters, why: Why | None, now: datetime
+    engine: Engine,
+    who: Reviewer,
+    queue: Sequence[str],
+    limit: int,
+    filters: Filters,
+    why: Why | None,
+    now: datetime,
+    back: Sequence[str] = (),
 ) -> Claimed:
     """Renew what `who` holds and still fits, and add of the `queue`, ids in their order, up to `limit`.
 
-    What does not fit any more, or is beyond `limit`, is given back. Raises RecordsUnavailable.
+    Of `back`, what `who` looks at again after an undo, comes first what nobody else holds. What does not fit any more, or is beyond `limit`, is given back. Raises RecordsUnavailable.
     """
     c = review_claims.c
     with writing(engine) as connection:
@@ -52,8 +59,9 @@ def claim(
         # One that lasts much longer than a claim is of a clock that was ahead. Not much longer may one that was made after `now`
         connection.execute(delete(review_claims).where(or_(c.until <= now, c.until > now + 2 * CLAIM)))
         held = {row.grading_id: row.reviewer for row in connection.execute(select(c.grading_id, c.reviewer).order_by(c.place))}
-        mine = [one for one, reviewer in held.items() if reviewer == who.id]
-        others = [one for one in queue if one not in held]
+        again = [one for one in dict.fromkeys(back) if held.get(one, who.id) == who.id]
+        mine = [*again, *(one for one, reviewer in held.items() if reviewer == who.id and one not in again)]
+        others = [one for one in queue if one not in held and one not in again]
         corrected = corrected_of(connection, others) if others else set()
         free = [one for one in others if one not in corrected]
         wanted = [*mine, *free[: limit + SPARE]]

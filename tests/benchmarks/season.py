@@ -40,7 +40,7 @@ from training.run import CHECKPOINT_FILE
 from training.sources import LabelledSet
 
 TRAIN, GOLDEN, BATCH, BATCHES, TEST = 1500, 900, 200, 3, 500
-TO_GOLDEN = 0.2
+TO_GOLDEN = 0.1
 EPOCHS = 30
 SPEC = PreprocessSpec(width=16, height=16)
 RECOVERED, FORGOTTEN, PATIENCE = 0.03, 0.02, 2

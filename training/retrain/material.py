@@ -22,7 +22,7 @@ from training.splits import hold_out, lots_suffice
 
 log = logging.getLogger(__name__)
 
-RECENT_SHARE: Final = 0.25
+RECENT_SHARE: Final = 0.2
 """Of the new photographs: never trained on, the gate shows on them what was learned of today's fruit and light."""
 STAYING_SHARE: Final = 0.6
 """Of a batch's recent photographs: they are never trained on later either. A champion that has learned a photograph, and a

@@ -1,21 +1,21 @@
 // What the service's catalogue says of its methods and their parameters (models/explain/catalogue.py), so that it can be said in
-// other languages too. A text that is not here is shown as it came, in English.
+// other languages too, names in backticks. A text that is not here is shown as it came, in English.
 
 import { mark } from "./i18n.js";
 
 export const SHOWS = { reasons: mark("Shows reasons"), features: mark("Shows features, not reasons") };
 
-const WHAT = new Set([
+const WHAT = [
   mark("what each place adds to the grade's logit, exactly, from the served graph"),
   mark("why this grade and not the runner-up: the difference of their maps"),
   mark("maps of a layer, weighted by the mean gradient of the logit"),
-  mark("Grad-CAM that weights each place by its own share"),
+  mark("`Grad-CAM` that weights each place by its own share"),
   mark("maps of a layer, each place weighted by its own gradient"),
   mark("how much the logit moves when a pixel does"),
   mark("saliency, averaged over noisy copies"),
   mark("gradients summed on the way from an empty picture; they add up"),
   mark("gradient that only passes where it and the activation are positive"),
-  mark("guided backprop inside the Grad-CAM of a layer"),
+  mark("guided backprop inside the `Grad-CAM` of a layer"),
   mark("how much the logit falls when a window is hidden"),
   mark("one activation, projected back to the pixels it came from"),
   mark("what every channel of a layer gave"),
@@ -46,7 +46,8 @@ const WHAT = new Set([
   mark("random shift before each step, taken back after it"),
   mark("side of the picture; 0: that of the network's input"),
   mark("pictures kept along the way, for the scrubber"),
-]);
+];
+const KEYS = new Map(WHAT.map((key) => [key.replaceAll("`", ""), key]));
 
-/** Whether a text of the catalogue has a translation. */
-export const known = (what) => WHAT.has(what);
+/** The key of a text's translation; undefined where it has none. */
+export const keyOf = (what) => KEYS.get(what);

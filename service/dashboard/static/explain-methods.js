@@ -2,7 +2,7 @@
 
 import { at, make } from "./dom.js";
 import { ask, explain, problemOf } from "./explain-api.js";
-import { known, SHOWS } from "./explain-catalogue.js";
+import { keyOf, SHOWS } from "./explain-catalogue.js";
 import { showResult } from "./explain-result.js";
 import { beside, sentences, tell, tellAttribute, tellTrouble } from "./explain-say.js";
 import { BUSY, BUSY_LONG } from "./explain-words.js";
@@ -130,9 +130,10 @@ function slow(method) {
 
 /** What the service's catalogue says of a method or parameter, translated where the page knows it. */
 function described(element, what, compose = (text) => text) {
-  if (!known(what)) element.lang = "en";
-  else element.removeAttribute("lang");
-  tell(element, () => compose(t(what)));
+  const key = keyOf(what);
+  if (key) element.removeAttribute("lang");
+  else element.lang = "en";
+  tell(element, () => compose(key ? t(key) : what));
 }
 
 /** One parameter as a form field with its bounds. */

@@ -148,7 +148,7 @@ export function newStrip(section, layer, dead, on) {
       part(".drawn").hidden = false;
       tell(part(".scale-words"), () =>
         sentences(
-          answer.signed ? t("Both signs: not (yet) through a ReLU.") : t("Zero or more: after a ReLU, or nothing below zero."),
+          answer.signed ? t("Both signs: not (yet) through a `ReLU`.") : t("Zero or more: after a `ReLU`, or nothing below zero."),
           aloneScale(answer.signed),
         ),
       );

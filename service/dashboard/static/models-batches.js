@@ -27,13 +27,17 @@ export function batchesPart(changed) {
       at("batches-trouble").replaceChildren(...saidOf(problem));
     }
     at("batches").setAttribute("aria-busy", "false");
-    draw();
+    drawList();
     changed();
   }
 
   function draw() {
     drawProgress();
     drawOutcome();
+    drawList();
+  }
+
+  function drawList() {
     if (batches) redraw(at("batches"), batches.length ? list() : none());
     else if (at("batches").getAttribute("aria-busy") === "false") at("batches").replaceChildren();
   }
@@ -74,7 +78,9 @@ export function batchesPart(changed) {
     const { report, problem } = outcome;
     if (problem) return redraw(at("upload-report"), make("div", { class: "trouble" }, refusal(problem)));
     const title = tn(report.rows, "{count} photograph was taken in.", "{count} photographs were taken in.");
-    redraw(at("upload-report"), make("div", { class: "taken" }, make("p", { class: "said" }, title), batchSaid({ ...report, id: "sent" }), make("p", { class: "quiet" }, t("A retraining can learn from them now."))));
+    const next = make("p", { class: "quiet" }, t("A retraining can learn from them now."));
+    const taken = [make("p", { class: "said" }, title), ...batchSaid({ ...report, id: "sent" }), next];
+    redraw(at("upload-report"), make("div", { class: "taken" }, taken));
   }
 
   async function go() {
@@ -95,6 +101,7 @@ export function batchesPart(changed) {
     } finally {
       going = null;
       busy(false);
+      draw();
     }
     await load();
   }

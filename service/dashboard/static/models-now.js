@@ -32,7 +32,8 @@ const waiting = () => make("p", { class: "missing" }, t("No version grades. Prom
 
 function late({ serving, champion }) {
   if (serving === champion || serving === null) return null;
-  return make("p", { class: "missing" }, t("Version {serving} still grades here. Version {champion} takes over within seconds, or its file is damaged.", { serving, champion }));
+  const text = t("Version {serving} still grades here. Version {champion} takes over within seconds, or its file is damaged.", { serving, champion });
+  return make("p", { class: "missing" }, text);
 }
 
 function cards(models) {
@@ -85,6 +86,7 @@ function cardFacts(card) {
 function compared(models) {
   const { gate, same, sides } = comparison(models);
   if (!sides.length) return unjudged(models.details.champion);
+  const words = same ? sentences(gate, sides) : alone(sides, models.details.challenger);
   const title = same ? t("How the challenger compares") : t("How well it grades");
   return make(
     "section",
@@ -93,11 +95,13 @@ function compared(models) {
     make(
       "div",
       { class: "words-figures" },
-      make("div", { class: "inside" }, same ? sentences(gate, sides) : alone(sides, models.details.challenger), make("p", { class: "quiet" }, judgedOn(gate))),
+      make("div", { class: "inside" }, words, make("p", { class: "quiet" }, judgedOn(gate))),
       figureTable(gate, sides, same),
     ),
     folded("grades", t("Grade by grade"), gradeBars(sides)),
-    sides.some((one) => one.figures.confusion) ? folded("confusion", t("Which grades are taken for which"), confusions(gate.grades, sides)) : null,
+    sides.some((one) => one.figures.confusion)
+      ? folded("confusion", t("Which grades are taken for which"), confusions(gate.grades, sides))
+      : null,
   );
 }
 
@@ -127,7 +131,15 @@ function unjudged(detail) {
     make("h3", { id: "compared-title" }, t("How well it grades")),
     accuracy === undefined
       ? null
-      : make("p", { class: "said" }, t("It was right for {accuracy} of the photographs that were held out of its training.", { accuracy: percent(accuracy, 1) })),
-    make("p", { class: "quiet" }, t("No gate has judged it. The next retraining compares its model with this one, and the figures of both come here.")),
+      : make(
+          "p",
+          { class: "said" },
+          t("It was right for {accuracy} of the photographs that were held out of its training.", { accuracy: percent(accuracy, 1) }),
+        ),
+    make(
+      "p",
+      { class: "quiet" },
+      t("No gate has judged it. The next retraining compares its model with this one, and the figures of both come here."),
+    ),
   );
 }

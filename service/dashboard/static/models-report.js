@@ -12,19 +12,38 @@ export function batchSaid(batch) {
     make("p", {}, gradesOf(batch)),
     duplicates
       ? [
-          make("p", {}, tn(duplicates, "{count} photograph is another one again. It counts once in training.", "{count} photographs are others again. Each counts once in training.")),
+          sentence(
+            tn(
+              duplicates,
+              "{count} photograph is another one again. It counts once in training.",
+              "{count} photographs are others again. Each counts once in training.",
+            ),
+          ),
           folded(`twice ${batch.id}`, t("Which ones"), make("ul", { class: "files" }, batch.duplicate_files.map(twice))),
         ]
       : make("p", {}, t("No photograph is there twice.")),
     onRecord
-      ? make("p", {}, tn(onRecord, "{count} photograph was graded here. It is kept for good from now on.", "{count} photographs were graded here. They are kept for good from now on."))
+      ? sentence(
+          tn(
+            onRecord,
+            "{count} photograph was graded here. It is kept for good from now on.",
+            "{count} photographs were graded here. They are kept for good from now on.",
+          ),
+        )
       : null,
     unlisted
-      ? make("p", {}, nodes(tn(unlisted, "{count} file is not named in `manifest.csv` and was left out.", "{count} files are not named in `manifest.csv` and were left out.")))
+      ? sentence(
+          tn(
+            unlisted,
+            "{count} file is not named in `manifest.csv` and was left out.",
+            "{count} files are not named in `manifest.csv` and were left out.",
+          ),
+        )
       : null,
   ].flat().filter(Boolean);
 }
 
+const sentence = (text) => make("p", {}, nodes(text));
 const twice = ({ path, same_as: other }) => make("li", {}, named(path), " = ", named(other));
 
 /** "L 40, M 30, C 12": in the farm's order. */
@@ -38,17 +57,34 @@ export function refusal(problem) {
   const { wrong, problems = [] } = problem.facts ?? {};
   if (!wrong) return saidOf(problem);
   return [
-    make("p", {}, tn(wrong, "{count} row is wrong, so nothing of the batch was kept. Mend it and send it again.", "{count} rows are wrong, so nothing of the batch was kept. Mend them and send it again.")),
+    sentence(
+      tn(
+        wrong,
+        "{count} row is wrong, so nothing of the batch was kept. Mend it and send it again.",
+        "{count} rows are wrong, so nothing of the batch was kept. Mend them and send it again.",
+      ),
+    ),
     make(
       "div",
       { class: "wide", tabindex: 0, role: "region", "aria-label": t("What is wrong") },
       make(
         "table",
         { class: "table wrong-rows" },
-        make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "number" }, t("Row")), make("th", { scope: "col" }, t("File")), make("th", { scope: "col" }, t("Exactly")))),
-        make("tbody", {}, problems.map(({ line, path, detail }) => make("tr", {}, make("td", { class: "number" }, number(line)), make("td", {}, named(path || "–")), make("td", { lang: "en", translate: "no" }, detail)))),
+        make("thead", {}, make("tr", {}, column(t("Row"), "number"), column(t("File")), column(t("Exactly")))),
+        make("tbody", {}, problems.map(wrongRow)),
       ),
     ),
     wrong > problems.length ? make("p", {}, t("Only the first {count} are listed.", { count: number(problems.length) })) : null,
   ].filter(Boolean);
 }
+
+const column = (word, kind = null) => make("th", { scope: "col", class: kind }, word);
+
+const wrongRow = ({ line, path, detail }) =>
+  make(
+    "tr",
+    {},
+    make("td", { class: "number" }, number(line)),
+    make("td", {}, named(path || "–")),
+    make("td", { lang: "en", translate: "no" }, detail),
+  );

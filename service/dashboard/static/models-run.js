@@ -14,6 +14,7 @@ export function running(run, { cancel } = {}) {
   const steps = STEPS.filter((step) => step !== "promote" || run.request.promote);
   const place = steps.indexOf(run.stage);
   const share = run.of ? run.done / run.of : null;
+  const far = share !== null && t("{done} of {all}, {share}", { done: number(run.done), all: number(run.of), share: percent(share) });
   const progress = make("progress", { max: 1, value: share, "aria-label": t("How far this step is") });
   return make(
     "article",
@@ -25,14 +26,16 @@ export function running(run, { cancel } = {}) {
       "div",
       { class: "advance" },
       progress,
-      make("p", { role: "status" }, doing(run.doing), share === null ? "" : ` · ${t("{done} of {all}, {share}", { done: number(run.done), all: number(run.of), share: percent(share) })}`),
+      make("p", { role: "status" }, doing(run.doing), far && ` · ${far}`),
     ),
     run.cancelling
       ? make("p", { class: "missing" }, t("It was asked to stop, and does so at its next step."))
       : null,
-    links(run, !run.cancelling && cancel && make("button", { type: "button", class: "button", "data-key": "cancel", onclick: () => cancel(run) }, t("Cancel the retraining"))),
+    links(run, !run.cancelling && cancel && button("cancel", t("Cancel the retraining"), () => cancel(run))),
   );
 }
+
+const button = (key, word, onclick) => make("button", { type: "button", class: "button", "data-key": key, onclick }, word);
 
 function stepItem(step, from) {
   const state = from < 0 ? "done" : from > 0 ? "later" : "now";
@@ -62,7 +65,7 @@ export function ended(run, { resume } = {}) {
       folded(`run ${run.id}`, t("More"), facts(run), links(run), exact(run)),
     ),
     resume && RESUMABLE.includes(run.state)
-      ? make("div", { class: "buttons" }, make("button", { type: "button", class: "button", "data-key": `resume ${run.id}`, onclick: () => resume(run) }, t("Go on with it")))
+      ? make("div", { class: "buttons" }, button(`resume ${run.id}`, t("Go on with it"), () => resume(run)))
       : null,
   );
 }
@@ -70,7 +73,8 @@ export function ended(run, { resume } = {}) {
 function said(run) {
   const { state, version, request, gate } = run;
   if (state === "refused" && gate?.passed) return t("It came out the same as a model that was rolled back, so it does not grade by itself.");
-  if (state === "published" && request.promote) return t("Version {version} passed the gate, but another model took over the grading meanwhile. It waits as the challenger.", { version });
+  if (state === "published" && request.promote)
+    return t("Version {version} passed the gate, but another model took over the grading meanwhile. It waits as the challenger.", { version });
   return outcome(run);
 }
 

@@ -3,7 +3,7 @@
 import { ask, send } from "./api.js";
 import { confirm } from "./dialog.js";
 import { at, make } from "./dom.js";
-import { t } from "./i18n.js";
+import { language, t } from "./i18n.js";
 import { redraw, saidOf } from "./models-parts.js";
 import { ended, running } from "./models-run.js";
 import { startTraining } from "./models-train.js";
@@ -60,7 +60,7 @@ export function runsPart({ batches, models, ended: whenEnded }) {
   function draw() {
     at("training-start").hidden = !rights.admin || Boolean(now);
     // drawn only when it is another: a screen reader would begin anew, and what is folded open would close
-    const fresh = JSON.stringify([document.documentElement.lang, rights, now, runs]);
+    const fresh = JSON.stringify([language(), rights, now, runs]);
     if (fresh === drawn) return;
     drawn = fresh;
     redraw(at("running"), now ? running(now, rights.admin ? { cancel } : {}) : []);

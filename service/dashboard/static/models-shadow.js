@@ -13,9 +13,12 @@ export function shadowPart(shadow) {
     "section",
     { class: "panel", "aria-labelledby": "shadow-title" },
     make("h3", { id: "shadow-title" }, t("On the line now")),
-    ...(shadow.seen ? seen(shadow) : [make("p", { class: "quiet" }, t("The challenger has seen no fruit yet. It looks at some of those that come from now on, and nobody is answered with what it says."))]),
+    ...(shadow.seen ? seen(shadow) : [make("p", { class: "quiet" }, unseen())]),
   );
 }
+
+const unseen = () =>
+  t("The challenger has seen no fruit yet. It looks at some of those that come from now on, and nobody is answered with what it says.");
 
 function seen(shadow) {
   const { manual_share: manual } = shadow;

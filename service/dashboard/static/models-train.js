@@ -20,7 +20,12 @@ export async function startTraining(batches, models) {
   const found = await form({
     title: t("What should the next model learn from?"),
     fields: [
-      make("fieldset", {}, make("legend", {}, t("Batches")), boxes.length ? boxes.map((one) => choice(one, learned)) : make("p", { class: "quiet" }, t("There is no batch on record."))),
+      make(
+        "fieldset",
+        {},
+        make("legend", {}, t("Batches")),
+        boxes.length ? boxes.map((one) => choice(one, learned)) : make("p", { class: "quiet" }, t("There is no batch on record.")),
+      ),
       make(
         "fieldset",
         { class: "form-rows" },

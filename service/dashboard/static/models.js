@@ -2,7 +2,7 @@
 // that one which cannot be read leaves the others.
 
 import { at } from "./dom.js";
-import { onLanguage } from "./i18n.js";
+import { language, onLanguage } from "./i18n.js";
 import { batchesPart } from "./models-batches.js";
 import { readModels } from "./models-data.js";
 import { drawNow } from "./models-now.js";
@@ -15,6 +15,7 @@ const LOOK_MS = 30_000; // others may promote and retrain meanwhile, on a comman
 
 let rights = { operator: false, admin: false };
 let models = null;
+let drawn = "";
 
 async function loadModels() {
   try {
@@ -29,6 +30,10 @@ async function loadModels() {
 
 function drawModels() {
   if (!models) return;
+  // drawn only when it is another: a question about a version may be open, and its button takes the focus back
+  const fresh = JSON.stringify([language(), rights, models]);
+  if (fresh === drawn) return;
+  drawn = fresh;
   redraw(at("now"), drawNow(models));
   at("versions-part").hidden = !models.versions.length;
   redraw(at("versions"), drawVersions(models, { changes: rights.admin, after: loadModels }));

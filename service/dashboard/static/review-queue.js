@@ -21,7 +21,7 @@ export function openQueue(on, { looksOnly }) {
   const drawn = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is there with https only
   const reviewer = [...drawn].map((each) => each.toString(16).padStart(2, "0")).join("");
   const aside = new Map(); // skipped: id -> grading, the longest first
-  const mine = new Set(); // brought back by an undo: no claim, but shown all the same
+  const mine = new Set(); // brought back by an undo: shown all the same, and claimed again once the undo is on record
   let fruit = [];
   let filters = {};
   let counts = null;
@@ -35,7 +35,8 @@ export function openQueue(on, { looksOnly }) {
       ? ask(`/v1/review${query({ limit: CLAIMS_MOST, ...filters })}`)
       : send("POST", "/v1/review/claims", {
           reviewer,
-          limit: Math.min(CLAIMS_MOST, HELD + aside.size + on.waits()),
+          limit: Math.min(CLAIMS_MOST, HELD + aside.size + mine.size + on.waits()),
+          back: [...mine].slice(-CLAIMS_MOST),
           ...Object.fromEntries(Object.entries(filters).filter(([, value]) => value)),
         });
 

@@ -1,24 +1,14 @@
 // The alarms so far, the latest first: what it was, from when to when, and who has seen it.
 
+import { SAID } from "./alarms.js";
 import { ask, query, send } from "./api.js";
 import { exactly } from "./dialog.js";
 import { make } from "./dom.js";
-import { duration, mark, moment, t } from "./i18n.js";
+import { duration, moment, t } from "./i18n.js";
 import { button, entries, entry, named, nothing, trying } from "./settings-parts.js";
 import { alarms as strip } from "./shell.js";
 
 const PAGE = 30;
-
-/** As alarms.js says them. A new one that is not here is shown by its own words. */
-const SAID = {
-  database_away: mark("The records do not answer."),
-  journal_refused: mark("Gradings cannot be kept."),
-  disk_low: mark("The disk is nearly full."),
-  photographs_not_stored: mark("Photographs are not kept."),
-  object_store_away: mark("The photograph store does not answer."),
-  clock_jumped: mark("The clock of this computer has jumped."),
-  model_rolled_back: mark("The new model did not prove itself."),
-};
 
 export const alarmsSection = {
   load: () => ask(`/v1/alarms${query({ limit: PAGE })}`),
@@ -41,7 +31,7 @@ function shown(alarm, context) {
       await strip.refresh();
     }, context.again);
   return entry({
-    name: SAID[alarm.name] ? make("span", {}, t(SAID[alarm.name])) : make("span", { lang: "en" }, alarm.name.replaceAll("_", " ")),
+    name: SAID[alarm.name] ? make("span", {}, t(SAID[alarm.name][0])) : make("span", { lang: "en" }, alarm.name.replaceAll("_", " ")),
     chips: [
       make("span", { class: "chip", "data-tone": alarm.until ? null : "bad" }, alarm.until ? t("over") : t("open")),
       alarm.severity === "critical" && make("span", { class: "chip" }, t("grave")),

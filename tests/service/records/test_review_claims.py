@@ -96,6 +96,25 @@ def test_what_is_undone_deleted_or_not_asked_for(records: Records) -> None:
     assert ids(ask(records, TARO, made, limit=20)) == [names[0], names[2], names[4]]
 
 
+def test_what_somebody_looks_at_again_after_an_undo_is_theirs_first(records: Records) -> None:
+    made = put(records, 6)
+    names = [one.id for one in made]
+    ask(records, HANAKO, made)
+    correction = correct(records.engine, names[0], "L", None, by="hanako")
+    back = [names[0], names[0], "unknown"]
+
+    def again(who: Reviewer, limit: int = 3) -> list[str]:
+        return ids(claim(records.engine, who, names, limit, Filters(), None, NOON, back))
+
+    assert again(HANAKO) == names[1:4]  # it is corrected still
+    undo(records.engine, correction.id, by="hanako")
+    found = claim(records.engine, HANAKO, names, 3, Filters(), None, NOON, back)
+    assert (ids(found), found.waiting) == (names[:3], 6)
+    assert again(TARO) == names[3:]  # nobody takes it from her
+    release(records.engine, HANAKO.id)
+    assert again(TARO, limit=4) == [names[0], *names[3:]]
+
+
 def test_twelve_at_once_hold_nothing_twice(records: Records) -> None:
     made = put(records, 40)
     people = [Reviewer(f"page-number-{number}", "hanako") for number in range(12)]
