@@ -7,6 +7,7 @@ written out once; pages that want the latest fruit only are spared the rest, so 
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -139,7 +140,8 @@ class Events:
         try:
             await self._start_reading()
             yield b"retry: 1000\n\n"
-            yield _clock()
+            yield self._clock()
+            told_s = time.monotonic()
             if self._champion.ready and "model" in watcher.wanted.kinds:
                 yield message("model", self._model())
             if self._alarms and "alarm" in watcher.wanted.kinds:
@@ -155,12 +157,15 @@ class Events:
                 try:
                     messages = await watcher.next(HEARTBEAT_S)
                 except TimeoutError:
-                    yield _clock()
-                    continue
+                    messages = ()
                 if messages is None:
                     return
                 # some may have been recorded while the missed ones were read
-                if text := b"".join(text for number, text in messages if number is None or number > replayed):
+                text = b"".join(text for number, text in messages if number is None or number > replayed)
+                if time.monotonic() - told_s >= HEARTBEAT_S:
+                    told_s = time.monotonic()
+                    text += self._clock()
+                if text:
                     yield text
         finally:
             self._watchers.discard(watcher)
@@ -257,6 +262,10 @@ class Events:
         ref = self._champion.current.ref
         return {"name": ref.name, "version": ref.version, "sha256": ref.sha256}
 
+    def _clock(self) -> bytes:
+        """A sign of life, with the service's time and how many pages this worker has: many of them ask for fewer photographs."""
+        return message("clock", {"now": rfc3339(datetime.now(UTC)), "pages": len(self._watchers)})
+
     def _wanting(self, kind: str) -> list[_Watcher]:
         return [watcher for watcher in self._watchers if kind in watcher.wanted.kinds]
 
@@ -273,8 +282,3 @@ def _gradings(found: Sequence[Recorded], wanted: Wanted) -> _Messages:
     fitting = [one for one in found if wanted.shows(one.grading)]
     shown = fitting[-wanted.latest :] if wanted.latest else fitting
     return [(one.seq, message("grading", one.grading.to_json(), one.seq)) for one in shown]
-
-
-def _clock() -> bytes:
-    """A sign of life, with the service's time."""
-    return message("clock", {"now": rfc3339(datetime.now(UTC))})

@@ -8,12 +8,15 @@ import multiprocessing.synchronize
 from typing import Final
 
 LATEST: Final = 12
-PHOTOGRAPH_S: Final = 0.25
+PANEL_S: Final = 0.33
+"""The large fruit has a new photograph no more often."""
+CARDS_PER_S: Final = 60.0
+"""Photographs of the dozen, of all pages of a worker; there are two."""
 
 
 class _Watcher:
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, pages: int) -> None:
+        self._port, self._pages = port, pages
         self._newest: str | None = None
         self._shown: set[str] = set()
 
@@ -43,9 +46,10 @@ class _Watcher:
             writer.close()
 
     async def _photographs(self) -> None:
-        """Of the large fruit three a second, of the cards one, as the page allows itself."""
+        """As often as the page allows itself."""
+        every_s = 1 / (1 / PANEL_S + 2 * CARDS_PER_S / self._pages)
         for number in itertools.count():
-            await asyncio.sleep(PHOTOGRAPH_S)
+            await asyncio.sleep(every_s)
             if self._newest and self._newest not in self._shown:
                 self._shown = {self._newest} if number % 100 == 0 else {*self._shown, self._newest}
                 await self.get(f"/v1/gradings/{self._newest}/image")
@@ -56,7 +60,7 @@ def watch(port: int, pages: int, started: multiprocessing.synchronize.Event, sto
 
     async def run() -> None:
         opened = [asyncio.Event() for _ in range(pages)]
-        tasks = [asyncio.create_task(_Watcher(port).run(one)) for one in opened]
+        tasks = [asyncio.create_task(_Watcher(port, pages).run(one)) for one in opened]
         for one in opened:
             await one.wait()
         started.set()

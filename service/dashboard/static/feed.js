@@ -30,7 +30,8 @@ export function openFeed(root, wanted, on) {
     source.addEventListener("error", () => on.link("lost"));
     source.addEventListener("clock", (event) => {
       heard();
-      on.clock?.(Date.parse(JSON.parse(event.data).now));
+      const { now, pages } = JSON.parse(event.data);
+      on.clock?.(Date.parse(now), pages);
     });
     for (const name of parameters.only.split(",")) listen(name);
   }

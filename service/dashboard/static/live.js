@@ -14,6 +14,7 @@ import { paceChart } from "./live-pace.js";
 import { recentFruit } from "./live-recent.js";
 import { lineStatus } from "./live-status.js";
 import { tally } from "./live-tally.js";
+import { watchedBy } from "./photo.js";
 import { alarms } from "./shell.js";
 
 const root = document.documentElement.dataset.root;
@@ -131,8 +132,9 @@ const on = {
     if (!line.gradings.length) showFirst(health);
     drawStatus();
   },
-  clock(serverNow) {
+  clock(serverNow, pages) {
     line.skewMs = serverNow - Date.now();
+    watchedBy(pages);
   },
   link(link) {
     line.link = link;

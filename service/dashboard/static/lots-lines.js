@@ -60,7 +60,7 @@ function card(line, lines, { changes, zone, after }) {
     "article",
     { class: "panel line", "aria-labelledby": id },
     make("h3", { id }, t("Line"), " ", named(line.name)),
-    line.lot ? running(line, zone) : make("p", { class: "missing" }, t("No lot. What is graded here is on record without a lot until one is chosen.")),
+    line.lot ? running(line, zone) : make("p", { class: "missing" }, t("No lot is chosen. Until then fruit is on record without one, unless the camera names it.")),
     buttons,
   );
 }

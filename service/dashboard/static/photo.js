@@ -20,14 +20,23 @@ export function showPhoto(image, grading) {
   if (name(image, grading)) load(image);
 }
 
+let pages = 1;
+
+/** How many pages watch the line: together they ask for no more photographs than the service has to spare. */
+export function watchedBy(count) {
+  pages = Math.max(1, count);
+}
+
 /**
- * As `showPhoto`, but no more than `perS` photographs a second, after a start of `burst`: on a fast line a card is gone before
- * anybody has seen its photograph, and each one costs the service a little. The newest that are still on the page come first.
+ * As `showPhoto`, but no more than `perS` photographs a second of all the pages that watch, after a start of `burst`: on a fast
+ * line a card is gone before anybody has seen its photograph, and each one costs the service a little. The newest that are still
+ * on the page come first.
  */
 export function pacedPhotos(perS, burst) {
   const waiting = new Set();
   let allowed = burst;
   let timer = null;
+  const gapMs = () => Math.max(1000 / burst, (1000 * pages) / perS);
 
   function next() {
     allowed = Math.min(burst, allowed + 1);
@@ -38,10 +47,7 @@ export function pacedPhotos(perS, burst) {
       allowed -= 1;
       load(image);
     }
-    if (!waiting.size && allowed >= burst) {
-      clearInterval(timer);
-      timer = null;
-    }
+    timer = waiting.size || allowed < burst ? setTimeout(next, gapMs()) : null;
   }
 
   return (image, grading) => {
@@ -54,7 +60,7 @@ export function pacedPhotos(perS, burst) {
       waiting.add(image);
       if (image.parentElement.dataset.photo !== "shown") frame(image, "later");
     }
-    timer ??= setInterval(next, 1000 / perS);
+    timer ??= setTimeout(next, gapMs());
   };
 }
 

@@ -116,7 +116,7 @@ class FakeLine:
         self.listeners.add(queue)
         try:
             for number in range(1, 1_000_000):
-                yield f"event: clock\ndata: {json.dumps({'now': _text(datetime.now(UTC))})}\n\n"
+                yield f"event: clock\ndata: {json.dumps({'now': _text(datetime.now(UTC)), 'pages': 1})}\n\n"
                 with suppress(TimeoutError):
                     event, data = await asyncio.wait_for(queue.get(), 2)
                     yield f"event: {event}\nid: {number}\ndata: {json.dumps(data)}\n\n"
