@@ -124,14 +124,16 @@ _IMAGE: Final[dict[int | str, dict[str, Any]]] = {
 @router.get("/gradings/{grading_id}/image", responses=_IMAGE, response_class=Response)
 async def image(parts: Parts, grading_id: str) -> Response:
     """The photograph, byte for byte as it was sent."""
-    kept = parts.records.shown.get(grading_id) if parts.records else None
+    if parts.records is None:
+        raise GradingNotFound(grading_id)
+    shown = parts.records.shown
+    kept = shown.get(grading_id)
     if kept is None:
-        found = await _find(parts.records, grading_id)
-        if parts.records and found.photograph:
-            kept = await asyncio.to_thread(parts.records.photographs.get, found.photograph)
-        if parts.records is None or kept is None:
+        key = shown.key(grading_id) or (await _find(parts.records, grading_id)).photograph
+        kept = await asyncio.to_thread(parts.records.photographs.get, key) if key else None
+        if kept is None:
             raise PhotographNotKept(grading_id)
-        parts.records.shown.put(grading_id, kept)
+        shown.put(grading_id, kept)
     # Named by its content, so it never changes; and it is what a stranger sent, so no browser may guess at its type.
     headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
     return Response(kept[0], media_type=kept[1], headers=headers)

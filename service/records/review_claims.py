@@ -51,7 +51,8 @@ def claim(
 ) -> Claimed:
     """Renew what `who` holds and still fits, and add of the `queue`, ids in their order, up to `limit`.
 
-    Of `back`, what `who` looks at again after an undo, comes first what nobody else holds. What does not fit any more, or is beyond `limit`, is given back. Raises RecordsUnavailable.
+    Of `back`, what `who` looks at again after an undo, comes first what nobody else holds. What does not fit any more, or is
+    beyond `limit`, is given back. Raises RecordsUnavailable.
     """
     c = review_claims.c
     with writing(engine) as connection:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 KEPT_BYTES: Final = 16 * 2**20
+KEYS: Final = 512
+"""Gradings whose photograph is known without asking the database."""
 KEPT_FOR_S: Final = 10.0
 """As long a photograph may be seen after it was deleted."""
 
@@ -19,7 +21,19 @@ class Shown:
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
         self._kept: OrderedDict[str, tuple[float, Photograph]] = OrderedDict()
+        self._keys: OrderedDict[str, str] = OrderedDict()
         self._bytes = 0
+
+    def note(self, grading_id: str, key: str | None) -> None:
+        """Somebody is shown this grading, and will ask for its photograph."""
+        if key is not None:
+            self._keys[grading_id] = key
+            while len(self._keys) > KEYS:
+                self._keys.popitem(last=False)
+
+    def key(self, grading_id: str) -> str | None:
+        """Where its photograph is kept, as far as it was noted."""
+        return self._keys.get(grading_id)
 
     def get(self, grading_id: str) -> Photograph | None:
         """None where it was not looked at lately."""

@@ -30,7 +30,14 @@ from tests.e2e.shed import LINES, photograph, shed
 SIZE: Final = (96, 256)
 ROUND_S: Final = 8.0
 ROUNDS: Final = 5
+LOADS: Final = 7
 CLIENTS: Final = 8
+FRUIT_SHOWN: Final = """document.addEventListener('DOMContentLoaded', () => {
+  const letters = document.getElementById('fruit-grade');
+  const note = () => { if (letters.textContent) window.fruitShown ??= performance.now(); };
+  new MutationObserver(note).observe(letters, { childList: true });
+  note();
+});"""
 WATCHING: Final = """() => {
   window.seen = {};
   window.longest = [];
@@ -117,24 +124,24 @@ def watched(service: LiveService, page: Page, per_second: float, minutes: float)
 
 
 def first_load(service: LiveService, language: str) -> dict[str, Any]:
-    """A tablet's first look: bytes, and when the fruit is there; the processor slowed four times."""
-    with chromium() as browser:
-        context = browser.new_context(viewport={"width": 1024, "height": 768}, locale=language)
-        page = context.new_page()
-        context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
-        sizes: list[int] = []
-        page.on("response", lambda answer: sizes.append(len(answer.body())) if "/v1/" not in answer.url else None)
-        page.goto(str(service))
-        page.wait_for_selector('#fruit-grade:not(:empty), [data-filled="no"] #empty-title')
-        shown_ms = page.evaluate("performance.now()")
-        paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-        page.wait_for_timeout(1_000)
-        return {
-            "kb": round(sum(sizes) / 1_000, 1),
-            "files": len(sizes),
-            "first_paint_ms": round(paint),
-            "fruit_shown_ms": round(shown_ms),
-        }
+    """A tablet's first look, the processor slowed four times: bytes, first paint, and when the fruit of the moment is there."""
+    sizes: list[int] = []
+    painted, shown = [], []
+    for _ in range(LOADS):
+        with chromium() as browser:
+            context = browser.new_context(viewport={"width": 1024, "height": 768}, locale=language)
+            page = context.new_page()
+            page.add_init_script(FRUIT_SHOWN)
+            context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+            sizes.clear()
+            page.on("response", lambda answer: sizes.append(len(answer.body())) if "/v1/" not in answer.url else None)
+            page.goto(str(service))
+            page.wait_for_selector("#fruit-grade:not(:empty)")
+            shown.append(page.evaluate("window.fruitShown"))
+            painted.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            page.wait_for_timeout(500)
+    middle = {"first_paint_ms": round(statistics.median(painted)), "fruit_shown_ms": round(statistics.median(shown))}
+    return {"kb": round(sum(sizes) / 1_000, 1), "files": len(sizes), **middle}
 
 
 @contextmanager

@@ -5,28 +5,31 @@ import itertools
 import json
 import multiprocessing
 import multiprocessing.synchronize
+import re
 from typing import Final
 
 LATEST: Final = 12
-PANEL_S: Final = 0.33
-"""The large fruit has a new photograph no more often."""
-CARDS_PER_S: Final = 60.0
-"""Photographs of the dozen, of all pages of a worker; there are two."""
+PHOTOGRAPHS_PER_S: Final = 2 * (15 + 15)
+"""Of the large fruit and of the cards, of all pages together: so much each of two workers has to spare."""
 
 
 class _Watcher:
     def __init__(self, port: int, pages: int) -> None:
         self._port, self._pages = port, pages
+        self._kept: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._newest: str | None = None
         self._shown: set[str] = set()
 
     async def get(self, path: str) -> bytes:
-        """A connection for each question: more than a browser's, which keeps them."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
-        body = await reader.read()
-        writer.close()
-        return body
+        """On a connection that is kept, as a browser's is."""
+        if self._kept is None:
+            self._kept = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._kept
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head)
+        assert length, head
+        return await reader.readexactly(int(length[1]))
 
     async def run(self, opened: asyncio.Event) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**22)
@@ -47,7 +50,7 @@ class _Watcher:
 
     async def _photographs(self) -> None:
         """As often as the page allows itself."""
-        every_s = 1 / (1 / PANEL_S + 2 * CARDS_PER_S / self._pages)
+        every_s = max(1 / 15, self._pages / PHOTOGRAPHS_PER_S)
         for number in itertools.count():
             await asyncio.sleep(every_s)
             if self._newest and self._newest not in self._shown:

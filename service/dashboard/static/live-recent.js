@@ -5,12 +5,10 @@ import { gradingPage, kindOf } from "./fruit.js";
 import { clock, percent, t } from "./i18n.js";
 import { pacedPhotos, preparePhoto } from "./photo.js";
 
-const PHOTOS_PER_S = 60;
-
 export function recentFruit() {
   const list = at("recent-list");
   const card = at("recent-card");
-  const show = pacedPhotos(PHOTOS_PER_S, 12);
+  const show = pacedPhotos(12);
   let toLoad = [];
   const shown = new Map(); // grading id -> card on the page
 

@@ -14,7 +14,7 @@ import { paceChart } from "./live-pace.js";
 import { recentFruit } from "./live-recent.js";
 import { lineStatus } from "./live-status.js";
 import { tally } from "./live-tally.js";
-import { watchedBy } from "./photo.js";
+import { photoGapMs, watchedBy } from "./photo.js";
 import { alarms } from "./shell.js";
 
 const root = document.documentElement.dataset.root;
@@ -31,8 +31,8 @@ const showFirst = firstSteps();
 bigScreen();
 
 const drawStatus = coalesce(100, () => showStatus(line, Date.now()));
-// grade and photograph together, as often as an eye can follow
-const drawFruit = coalesce(330, () => line.gradings.length && showFruit(line.gradings[0]));
+// grade and photograph together, as often as an eye can follow and the service can spare
+const drawFruit = coalesce(() => Math.max(330, photoGapMs()), () => line.gradings.length && showFruit(line.gradings[0]));
 const drawRecent = coalesce(150, () => showRecent(line.gradings));
 const drawTally = coalesce(250, () => line.stats && showTally(line.stats));
 const drawActivity = coalesce(250, () => {
@@ -144,7 +144,10 @@ const on = {
   refresh,
 };
 
-// the shift's start is asked for first, so that figures are right from the first; without an answer the feed says what is wrong
+// the fruit comes before the feed is open: a slow tablet shows it half a second sooner. Without an answer the feed says what is wrong
+const early = query({ limit: LATEST, line: view.line });
+ask(`/v1/gradings${early}`, { waitMs: 2_500 }).then((page) => on.gradings(page.gradings), () => {});
+// the shift's start is asked for first, so that figures are right from the first
 try {
   line.activity = await ask(`/v1/activity${query({ line: view.line })}`, { waitMs: 2_500 });
 } catch {

@@ -35,3 +35,12 @@ def test_the_oldest_goes_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch)
     kept.put("large", (b"12345678901", "image/png"))
     assert kept.get("large") is None
     assert kept.get("c")
+
+
+def test_where_a_photograph_is_kept_is_known_for_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shown, "KEYS", 2)
+    kept = Shown()
+    for name in "abc":
+        kept.note(name, f"{name}.jpg")
+    kept.note("without", None)
+    assert [kept.key(name) for name in ("a", "b", "c", "without")] == [None, "b.jpg", "c.jpg", None]
