@@ -171,20 +171,26 @@ def _read(retrainings: Retrainings, retraining_id: str) -> tuple[_Verdict, datet
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    verdict = _parsed(path, found.st_mtime_ns, found.st_size)
-    return None if verdict is None else (verdict, datetime.fromtimestamp(found.st_mtime, UTC))
+    try:
+        verdict = _parsed(path, found.st_mtime_ns, found.st_size)
+    except FileNotFoundError:  # deleted meanwhile
+        return None
+    except RepositoryUnreadable as error:  # a damaged one is as good as none: who grades is shown without it
+        if path not in _told:
+            _told.add(path)
+            log.warning("what the gate said is not shown: %s", error)
+        return None
+    return verdict, datetime.fromtimestamp(found.st_mtime, UTC)
+
+
+_told: set[Path] = set()
+"""Files that could not be read, which is said once."""
 
 
 @lru_cache(maxsize=_KEPT)
-def _parsed(path: Path, mtime_ns: int, size: int) -> _Verdict | None:
-    """Once for each file as it stands. A damaged one is as good as none: who grades is shown without it."""
-    try:
-        return read_json(path, _Verdict, f"delete {path}")
-    except FileNotFoundError:  # deleted meanwhile
-        return None
-    except RepositoryUnreadable as error:
-        log.warning("what the gate said is not shown: %s", error)
-        return None
+def _parsed(path: Path, mtime_ns: int, size: int) -> _Verdict:
+    """Once for each file as it stands. Raises FileNotFoundError and RepositoryUnreadable, which are not remembered."""
+    return read_json(path, _Verdict, f"delete {path}")
 
 
 def _set(compared: _Comparison | None) -> GateSet | None:

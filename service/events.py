@@ -34,6 +34,8 @@ QUEUE: Final = 512
 """Messages a slow page may be behind before its connection is closed; it comes back and resumes."""
 RESUME: Final = 200
 """Gradings sent again at most to a page that comes back."""
+LOOKED_BACK: Final = 2_000
+MOST_COUNTED: Final = 32
 KINDS: Final = ("grading", "stats", "alarm", "model", "activity")
 ALWAYS: Final = frozenset(KINDS) - {"activity"}
 
@@ -150,7 +152,7 @@ class Events:
                     yield message("alarm", alarm)
             replayed = 0
             if last_seen is not None and self._records and "grading" in watcher.wanted.kinds:
-                missed = await asyncio.to_thread(self._records.after, last_seen, RESUME)
+                missed = await asyncio.to_thread(_missed, self._records, last_seen, watcher.wanted)
                 replayed = missed[-1].seq if missed else 0
                 for _, text in _gradings(missed, watcher.wanted):
                     yield text
@@ -179,15 +181,26 @@ class Events:
                 return
             seen = await asyncio.to_thread(self._records.last_seq) if self._records else 0
             if not self._closed:
-                self._reader = asyncio.create_task(self._read(seen))
+                self._reader = asyncio.create_task(self._watch(seen))
+
+    async def _watch(self, seen: int) -> None:
+        """Read and count until nobody watches. Counting goes on beside: fruit never waits for figures."""
+        counter = asyncio.create_task(self._count())
+        try:
+            await self._read(seen)
+        finally:
+            counter.cancel()
 
     async def _read(self, seen: int) -> None:
         loop = asyncio.get_running_loop()
-        stats_due_s, model = 0.0, self._model()
+        model = self._model()
         alarms_due_s = loop.time()
         while self._watchers:
             began_s = loop.time()
             self._recorded.clear()
+            if self._model() != model:
+                model = self._model()
+                self._send("model", [(None, message("model", model))])
             try:
                 if self._alarms and began_s >= alarms_due_s:
                     alarms_due_s = began_s + STATS_S
@@ -195,14 +208,6 @@ class Events:
                         self._send("alarm", [(None, message("alarm", alarm))])
                 if self._records:
                     seen = await self._send_after(self._records, seen)
-                if self._records and self._stats_wanted and loop.time() >= stats_due_s:
-                    self._stats_wanted = False
-                    stats_due_s = await self._counted("stats", STATS_S, self._stats)
-                if self._activity and loop.time() >= self._activity_due_s:
-                    self._activity_due_s = await self._counted("activity", ACTIVITY_S, self._activity_of)
-                if self._model() != model:
-                    model = self._model()
-                    self._send("model", [(None, message("model", model))])
             except Exception:  # a database that is away for a moment must not end every page's stream
                 log.exception("events could not be read from the records")
                 self._stats_wanted = True
@@ -215,13 +220,12 @@ class Events:
 
     async def _send_after(self, records: Records, seen: int) -> int:
         """Send what is on record after a number; return the last one's."""
+        most = _most_of_the_latest(self._wanting("grading"))
+        found = await asyncio.to_thread(records.newest_after, seen, most) if most else None
         watchers = self._wanting("grading")
-        latest = [watcher.wanted.latest for watcher in watchers if watcher.wanted.any_place]
-        if len(latest) == len(watchers) and all(latest):
-            # nobody will see the others, so they are not read either
-            found = await asyncio.to_thread(records.newest_after, seen, max((one for one in latest if one), default=1))
-        else:
+        if found is None or _most_of_the_latest(watchers) != most:  # or somebody came meanwhile who wants more
             found = await asyncio.to_thread(records.after, seen, RESUME)
+            watchers = self._wanting("grading")
         if not found:
             return seen
         self._stats_wanted = True
@@ -236,19 +240,38 @@ class Events:
                 self._give(watcher, written[wanted])
         return found[-1].seq
 
+    async def _count(self) -> None:
+        loop = asyncio.get_running_loop()
+        stats_due_s = 0.0
+        while True:
+            if self._records and self._stats_wanted and loop.time() >= stats_due_s:
+                self._stats_wanted = False
+                stats_due_s = await self._counted("stats", STATS_S, self._stats)
+            if self._activity and loop.time() >= self._activity_due_s:
+                self._activity_due_s = loop.time() + ACTIVITY_S
+                self._activity_due_s = await self._counted("activity", ACTIVITY_S, self._activity_of)
+            await asyncio.sleep(min(POLL_S, STATS_S))
+
     async def _counted(self, kind: str, every_s: float, count: Callable[[Filters], dict[str, Any]]) -> float:
         """Send each page its figures; return when they are due again.
 
-        Counting a long season takes a while: never more than a tenth of the time goes to it.
+        Counting a long season takes a while: never more than a tenth of the time goes to it, and of MOST_COUNTED kinds of figures
+        that are asked for at once the others are not counted.
         """
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         made: dict[Filters, _Messages] = {}
         for watcher in self._wanting(kind):
-            filters = watcher.wanted.filters
-            if filters not in made:
-                made[filters] = [(None, message(kind, await asyncio.to_thread(count, filters)))]
-            self._give(watcher, made[filters])
+            filters = watcher.wanted.filters if kind == "stats" else Filters(line=watcher.wanted.filters.line)
+            if filters not in made and len(made) < MOST_COUNTED:
+                try:
+                    made[filters] = [(None, message(kind, await asyncio.to_thread(count, filters)))]
+                except Exception:  # the database may be away, or the farm's time zone unknown: fruit is shown all the same
+                    log.exception("%s could not be counted", kind)
+                    self._stats_wanted = True
+                    break
+            if filters in made:
+                self._give(watcher, made[filters])
         return loop.time() + max(every_s, 10 * (loop.time() - began_s))
 
     def _stats(self, filters: Filters) -> dict[str, Any]:
@@ -279,6 +302,21 @@ class Events:
     def _give(self, watcher: _Watcher, messages: _Messages) -> None:
         if not watcher.put(messages):
             self._watchers.discard(watcher)
+
+
+def _most_of_the_latest(watchers: Sequence[_Watcher]) -> int | None:
+    """How many of the newest gradings all of them need at most; None where somebody needs every one."""
+    if not all(watcher.wanted.any_place and watcher.wanted.latest for watcher in watchers):
+        return None
+    return max((watcher.wanted.latest or 1 for watcher in watchers), default=1)
+
+
+def _missed(records: Records, last_seen: int, wanted: Wanted) -> list[Recorded]:
+    """What a page that comes back is sent again. Of a line, lot or camera: among the newest LOOKED_BACK."""
+    if wanted.any_place:
+        return records.newest_after(last_seen, wanted.latest) if wanted.latest else records.after(last_seen, RESUME)
+    found = [one for one in records.newest_after(last_seen, LOOKED_BACK) if wanted.shows(one.grading)]
+    return found[-(wanted.latest or RESUME) :]
 
 
 def _gradings(found: Sequence[Recorded], wanted: Wanted) -> _Messages:

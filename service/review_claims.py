@@ -10,15 +10,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from models.errors import SenkaError
+from service.errors import TimeZoneMissing
 from service.grading import rfc3339
 from service.looks import WITHIN_S
+from service.records.farm import farm_of
 from service.records.repository import Records
 from service.records.review import CANDIDATES, whole
 from service.records.review_claims import Claimed, Reviewer, claim, corrected_since, release
+from service.records.transactions import reading
 from service.review import Asked, Order, Review, Reviewed
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,8 @@ PLACES: Final = 2 * CANDIDATES
 """Of a queue: the informative ones and the sample. One that was full has others behind it that it does not know."""
 FEW: Final = 60
 """When fewer wait in a queue that was full, the next is made at once."""
+MAKING: Final = 2
+"""Queues made at once: each reads ten thousand gradings."""
 QUEUES: Final = 16
 """Queues kept, of other lines, lots and reasons."""
 
@@ -57,6 +62,7 @@ class Claims:
         self._records, self._review, self._now, self._steady = records, review, now, steady
         self._queues: OrderedDict[Asked, _Kept] = OrderedDict()
         self._making: dict[Asked, asyncio.Task[Order]] = {}
+        self._few = asyncio.Semaphore(MAKING)
 
     async def claim(self, asked: Asked, who: Reviewer, limit: int, back: Sequence[str] = ()) -> dict[str, Any]:
         """The answer of `POST /v1/review/claims`. Raises RecordsUnavailable."""
@@ -97,8 +103,9 @@ class Claims:
         return task
 
     async def _make(self, asked: Asked, within_s: float) -> Order:
-        began_s = self._steady()  # what is corrected from now on may still stand in it
-        order = await self._review.order(asked.filters(self._now()), PLACES, asked.why, within_s)
+        async with self._few:
+            began_s = self._steady()  # what is corrected from now on may still stand in it
+            order = await self._review.order(asked.filters(self._now()), PLACES, asked.why, within_s)
         self._queues[asked] = _Kept(order, began_s)
         self._queues.move_to_end(asked)
         while len(self._queues) > QUEUES:
@@ -124,16 +131,25 @@ class Claims:
         return {
             "gradings": self._shown(claimed),
             "waiting": claimed.waiting,
-            "done_today": corrected_since(self._records.engine, midnight(self._now())),
+            "done_today": corrected_since(self._records.engine, self._midnight()),
             "held_until": rfc3339(claimed.until),
         }
+
+    def _midnight(self) -> datetime:
+        with reading(self._records.engine) as connection:
+            farm = farm_of(connection)
+        try:
+            zone: tzinfo | None = farm.zone
+        except TimeZoneMissing:
+            zone = None
+        return midnight(self._now(), zone)
 
     def _shown(self, claimed: Claimed) -> list[dict[str, Any]]:
         gradings = whole(self._records, [one.seq for one in claimed.candidates])
         return [Reviewed(one, gradings[one.seq]).to_json() for one in claimed.candidates if one.seq in gradings]
 
 
-def midnight(now: datetime) -> datetime:
-    """When the day of `now` began on this machine's clock, in UTC."""
-    local = now.astimezone()
-    return datetime(local.year, local.month, local.day).astimezone(UTC)
+def midnight(now: datetime, zone: tzinfo | None = None) -> datetime:
+    """When the day of `now` began in a time zone, by default this machine's; in UTC."""
+    local = now.astimezone(zone)
+    return datetime(local.year, local.month, local.day, tzinfo=zone).astimezone(UTC)

@@ -37,7 +37,8 @@ class Similar:
         photograph, there = await asyncio.to_thread(self._there, one.id)
         # the same photograph once more tells nobody anything
         others = [other for other in there if other.id != one.id and other.photograph != one.photograph]
-        by_probabilities = _nearest(vector(one.probabilities), others, [vector(other.probabilities) for other in others])
+        given = [vector(other.probabilities) for other in others]
+        by_probabilities = await asyncio.to_thread(_nearest, vector(one.probabilities), others, given)
         near, by, compared = by_probabilities, "probabilities", len(others)
         if photograph is not None:
             # the likeliest first: there may be time for no more of them
@@ -46,7 +47,7 @@ class Similar:
             looks, all_seen = await self._looks.some(wanted, WITHIN_S)
             seen = [other for other in others if other.id in looks]
             if one.id in looks and (all_seen or len(seen) >= limit):
-                near = _nearest(looks[one.id], seen, [looks[other.id] for other in seen])
+                near = await asyncio.to_thread(_nearest, looks[one.id], seen, [looks[other.id] for other in seen])
                 by, compared = "embedding", len(seen)
         shown = await asyncio.to_thread(self._shown, near[:limit])
         return {"gradings": shown, "by": by, "compared": compared}

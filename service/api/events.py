@@ -26,7 +26,7 @@ CHECK_EVERY_S: Final = 5.0
 """How soon a stream ends after its session did."""
 
 
-_Name = Annotated[Plain, Field(max_length=100)]
+_Name = Annotated[Plain, Field(min_length=1, max_length=100)]
 
 
 class EventsQuery(BaseModel):
@@ -62,7 +62,8 @@ async def events(
     `alarm` for each that is open and whenever one opens, closes (then it has `until`) or is acknowledged; where asked for,
     `activity` every five seconds. Whoever hears nothing else gets a `clock` every two seconds: silence means a lost connection.
 
-    A client that comes back with `Last-Event-ID` gets what it missed, 200 gradings at most. The stream ends with the session.
+    A client that comes back with `Last-Event-ID` gets what it missed: the 200 that follow, or the newest of a line, lot or camera
+    and of `latest`. The stream ends with the session.
     """
     last_seen = sequence_number(last_event_id) if last_event_id else None
     stream = parts.events.stream(last_seen, query.wanted())

@@ -116,7 +116,7 @@ async def make_report(parts: Parts, query: Annotated[ReportQuery, Query()]) -> R
     if query.format == "json":
         return json_response(made)
     headers = {"Content-Disposition": f'attachment; filename="{_filename(query)}"'}
-    return Response(csv_of(made), headers=headers, media_type=MEDIA_TYPE)
+    return Response(await asyncio.to_thread(csv_of, made), headers=headers, media_type=MEDIA_TYPE)
 
 
 def _filename(query: ReportQuery) -> str:

@@ -39,7 +39,7 @@ class Claims(BaseModel):
         description="fruit of the queue that nobody else holds, those above included. The queue has the 200 most informative "
         "and 200 drawn by lot among the newest 10,000 gradings of the span, so there is never more",
     )
-    done_today: int = Field(ge=0, description="fruit whose correction in effect was made since midnight on the service's clock")
+    done_today: int = Field(ge=0, description="fruit whose correction in effect was made since midnight in the farm's time zone")
     held_until: datetime = Field(description="ask again before, and they stay yours")
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:  # commands load what they need when they are called
 
 def put_on_trail(action: str, done: "Exchange", by: str = "", **more: Any) -> None:
     """A line of an exchange that was just made, unless it changed nothing; `by` is the account of the system by default."""
-    from service.cli.installed import records, whoever
+    from service.cli.installed import whoever
+    from service.records.database import open_database
     from service.records.resources import Signature
     from service.rollout import write_line
     from service.settings import Settings
@@ -30,8 +31,12 @@ def put_on_trail(action: str, done: "Exchange", by: str = "", **more: Any) -> No
     try:
         settings = Settings.load()
         if _has_records(settings):
-            with records(settings) as engine:
+            # as it is: a service that still runs the version before must not find its tables changed under it
+            engine = open_database(settings.records_url)
+            try:
                 write_line(engine, action, done, Signature(by or whoever()), **more)
+            finally:
+                engine.dispose()
     except (SenkaError, OSError) as error:
         typer.echo(f"senka: this was done, and the audit trail has no line of it: {error}", err=True)
 
@@ -57,8 +62,13 @@ def _note_promotion(ended: "Retraining") -> None:
     from service.rollout import PROMOTED
 
     places = Places.load()
-    now = places.repository.get(str(ended.version))
-    put_on_trail(PROMOTED, Exchange(ended.champion, now), places.retrainings.request(ended.id).by, retraining=ended.id)
+    try:
+        now = places.repository.get(str(ended.version))
+        by = places.retrainings.request(ended.id).by
+    except (SenkaError, OSError) as error:
+        typer.echo(f"senka: it was promoted, and the audit trail has no line of it: {error}", err=True)
+        return
+    put_on_trail(PROMOTED, Exchange(ended.champion, now), by, retraining=ended.id)
 
 
 def _has_records(settings: "Settings") -> bool:

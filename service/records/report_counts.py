@@ -8,7 +8,7 @@ counts as a whole where most of it lies, and what it counts for is not exact.
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any, Final
 
@@ -104,7 +104,8 @@ class Period:
 def by_period(connection: Connection, starts: Sequence[time], zone: tzinfo, which: Which) -> dict[Period, Counted]:
     """By what starts at these times of the day and ends where the next one starts; only those with gradings in them."""
     hours = _hours(connection, which)
-    days = {at.astimezone(zone).date() for at in hours}
+    # an hour of the tallies may reach into the next day, where the zone is not whole hours off
+    days = {moment.astimezone(zone).date() for at in hours for moment in (at, at + HOUR)}
     bounds = [at for at, _ in starts_around(days, starts, zone)]
     found: dict[datetime, Counted] = {}
     left = READ_AT_MOST if which.anywhere else READ_AT_MOST_OF_PLACES
@@ -177,7 +178,10 @@ def _whole_hours(which: Which) -> tuple[tuple[datetime | None, datetime | None] 
     if since and first and first != since:
         if until and until - first <= HOUR:
             return None, [(since, until)] if since < until else []
-        first += HOUR
+        try:
+            first += HOUR
+        except OverflowError:  # in the last hour of the calendar
+            return None, [(since, until or datetime.max.replace(tzinfo=UTC))]
     if since and until and since >= until:
         return None, []
     edges = [(since, first)] if since and first and first != since else []

@@ -148,6 +148,58 @@ async def over_http(running: Running, season: Season, rounds: int) -> dict[str, 
     return found
 
 
+def asked_first(season: Season, some: str) -> dict[str, tuple[str, ...]]:
+    """What each page of the dashboard asks for before anybody has touched it: page -> paths, its own first."""
+    midnight = rfc3339(season.end.replace(hour=0, minute=0, second=0, microsecond=0))
+    week = rfc3339(season.end - timedelta(days=7))
+    lot = f"{season.end:%Y-%m-%d}-1A"
+    return {
+        "live": (
+            "/",
+            "/v1/activity",
+            "/v1/gradings?limit=12",
+            f"/v1/stats?since={midnight}",
+            "/v1/gradings?limit=12&line=1",
+            f"/v1/stats?since={midnight}&line=1",
+            "/v1/alarms?open=true",
+        ),
+        "review": ("/review", "/v1/review/claims", "/v1/lines"),
+        "gradings": ("/gradings", "/v1/gradings?limit=48", "/v1/stats", "/v1/lots?limit=200", "/v1/models"),
+        "a grading": (f"/gradings/{some}", f"/v1/gradings/{some}", f"/v1/corrections?grading_id={some}", "/v1/profiles"),
+        "lots": (
+            "/lots",
+            "/v1/lines",
+            "/v1/farm",
+            "/v1/activity",
+            f"/v1/report?by=lot&line=1&lot={lot}",
+            f"/v1/report?by=lot&since={week}",
+        ),
+        "models": ("/models", "/v1/models", "/v1/models/shadow", "/v1/retrainings?limit=10", "/v1/batches?limit=20"),
+        "settings": ("/settings", "/v1/farm", "/v1/cameras", "/v1/lines", "/v1/users", "/v1/keys", "/v1/audit", "/v1/settings"),
+        "why": ("/explain", "/v1/gradings?limit=30"),
+    }
+
+
+async def pages_over_http(running: Running, season: Season, some: str, rounds: int) -> dict[str, dict[str, float]]:
+    """Each question of a page; a claim is asked for as a page does, by one reviewer again and again."""
+    found = {}
+    for page, paths in asked_first(season, some).items():
+        for path in paths:
+            times = []
+            for number in range(rounds + 2):
+                began = time.perf_counter()
+                if path.endswith("/claims"):
+                    response = await running.client.post(path, json={"reviewer": "a-page-that-is-open"})
+                else:
+                    response = await running.client.get(path)
+                if number >= 2:
+                    times.append((time.perf_counter() - began) * 1e3)
+                if response.status_code != 200:
+                    raise RuntimeError(f"{path}: {response.status_code} {response.text}")
+            found[f"{page}: {path.partition('?')[0]}{' of …' if '?' in path else ''}"] = percentiles(times)
+    return found
+
+
 def inserted_per_s(engine: Engine, season: Season, counted: bool, commits: int = 300) -> float:
     """Gradings of today, in durable commits of 32."""
     today = [one for _, one in zip(range(BATCH), season.gradings(), strict=False)]
@@ -183,8 +235,10 @@ def measure(url: str, rows: int, rounds: int, home: Path) -> dict[str, Any]:
     repository = of_the_repository(records, season, rounds)
 
     async def http() -> dict[str, dict[str, float]]:
+        some = records.after(records.last_seq() // 2, 1)[0].grading.id
         async with run_service(Settings(home=home, database_url=url, providers="cpu")) as running:
-            return await over_http(running, season, rounds)
+            pages = await pages_over_http(running, season, some, rounds)
+            return {**await over_http(running, season, rounds), **pages}
 
     answers = asyncio.run(http())
     with engine.connect() as connection:

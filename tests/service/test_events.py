@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from models.repository import ModelRepository
 from service import events as events_module
 from service.api import events as events_api
-from service.errors import RecordsUnavailable
+from service.errors import RecordsUnavailable, TimeZoneMissing
 from service.grading import Grading
 from service.records.database import open_database
 from service.records.filters import Filters
@@ -385,6 +386,60 @@ async def test_pages_that_show_the_latest_alone_do_not_have_the_others_read(
         made = [one.grading.id for one in records_of(running).page(Filters(), 5)]  # newest first
         assert await page.gradings(2) == made[1::-1]
         assert keep(records_of(running), grading(9)) == await page.gradings(1)
+
+
+@pytest.mark.usefixtures("champion")
+async def test_a_page_that_comes_while_the_records_are_read_misses_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+    newest_after = Records.newest_after
+
+    def slow(self: Records, seq: int, limit: int) -> Any:
+        found = newest_after(self, seq, limit)
+        if found and not reading.is_set():
+            reading.set()
+            assert go_on.wait(20)
+        return found
+
+    monkeypatch.setattr(Records, "newest_after", slow)
+    latest = events_api.EventsQuery(only="grading", latest=1).wanted()
+    async with service() as running, watching(running, wanted=latest) as first:
+        made = keep(records_of(running), grading(1), grading(2))
+        assert await asyncio.to_thread(reading.wait, 20)
+        async with watching(running) as second:
+            go_on.set()
+            assert await second.gradings(2) == made
+            assert await first.gradings(1) == made[1:]
+
+
+@pytest.mark.usefixtures("champion")
+async def test_figures_that_cannot_be_counted_hold_no_fruit_back(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unknown(*_: object) -> Any:
+        raise TimeZoneMissing("Mars/Olympus")
+
+    wanted = events_api.EventsQuery(only="grading,activity,stats").wanted()
+    async with service() as running:
+        monkeypatch.setattr(running.context.events, "_activity", unknown)
+        async with watching(running, wanted=wanted) as page:
+            await until(lambda: "activity could not be counted" in caplog.text)
+            assert keep(records_of(running), grading(1)) == await page.gradings(1)
+            while (await page.next("stats"))[1]["total"] != 1:
+                pass
+
+
+@pytest.mark.usefixtures("champion")
+async def test_a_page_of_one_line_that_comes_back_gets_its_own_fruit(service: Service) -> None:
+    async with service() as running:
+        made = keep(records_of(running), *(grading(n, line=str(n % 2)) for n in range(8)))
+        line = events_api.EventsQuery(only="grading", line="1").wanted()
+        async with watching(running, last_seen=2, wanted=line) as page:
+            assert await page.gradings(3) == made[3::2]
+        newest = events_api.EventsQuery(only="grading", latest=2).wanted()
+        async with watching(running, last_seen=1, wanted=newest) as page:
+            assert await page.gradings(2) == made[-2:]
 
 
 @pytest.mark.usefixtures("champion")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -212,7 +213,7 @@ async def test_two_workers_never_give_the_same_fruit(home: Any, any_database: st
         assert len(done) >= 20
 
 
-def test_midnight_is_this_machine_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_midnight_is_the_farm_s_or_this_machine_s(monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -220,6 +221,8 @@ def test_midnight_is_this_machine_s(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         assert midnight(datetime(2026, 11, 23, 16, 30, tzinfo=UTC)) == datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
         assert midnight(datetime(2026, 11, 23, 14, 59, tzinfo=UTC)) == datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
+        of_the_farm = midnight(datetime(2026, 11, 23, 14, 59, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
+        assert of_the_farm == datetime(2026, 11, 22, 23, 0, tzinfo=UTC)
     finally:
         monkeypatch.undo()
         time.tzset()
