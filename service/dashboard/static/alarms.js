@@ -29,8 +29,22 @@ const HEARD_WITHIN_MS = 60_000; // an alarm that was open long before the page c
 export function showAlarms(strip) {
   const open = new Map(); // id -> alarm
   let unfolded = false;
-  let mayAct = false;
-  may("operator").then((yes) => ((mayAct = yes), draw())).catch(() => {});
+  let drawn = "";
+  let mayAct = null;
+  let skewMs = 0;
+
+  /** Asked again with the next sign of life, where there was no answer. */
+  function askRole() {
+    if (mayAct !== null) return;
+    may("operator").then(
+      (yes) => {
+        mayAct = yes;
+        draw();
+      },
+      () => {},
+    );
+  }
+  askRole();
 
   const ordered = () =>
     [...open.values()].sort(
@@ -44,15 +58,22 @@ export function showAlarms(strip) {
     const news = !open.has(alarm.id) && !alarm.until && !alarm.acknowledged_by;
     if (alarm.until) open.delete(alarm.id);
     else open.set(alarm.id, alarm);
-    if (news && Date.now() - Date.parse(alarm.since) < HEARD_WITHIN_MS) beep(alarm.severity);
     draw();
+    if (news) hear(alarm);
+  }
+
+  function hear(alarm) {
+    if (Date.now() + skewMs - Date.parse(alarm.since) < HEARD_WITHIN_MS) beep(alarm.severity);
   }
 
   async function refresh() {
+    askRole();
     const { alarms } = await ask("/v1/alarms?open=true");
+    const news = alarms.filter((alarm) => !open.has(alarm.id) && !alarm.acknowledged_by);
     open.clear();
     for (const alarm of alarms) open.set(alarm.id, alarm);
     draw();
+    news.forEach(hear);
   }
 
   async function acknowledge(alarm, button) {
@@ -91,6 +112,9 @@ export function showAlarms(strip) {
 
   function draw() {
     const rows = ordered();
+    const text = JSON.stringify([document.documentElement.lang, unfolded, mayAct, rows]);
+    if (text === drawn) return; // what is opened stays open, and nothing is read out again
+    drawn = text;
     strip.hidden = !rows.length;
     const shown = unfolded ? rows : rows.slice(0, 1);
     const more = rows.length > 1 &&
@@ -102,6 +126,11 @@ export function showAlarms(strip) {
     strip.replaceChildren(make("ul", {}, shown.map(row)), ...(more ? [more] : []));
   }
 
+  /** The service's time, which `since` is of. */
+  function clock(serverNow) {
+    skewMs = serverNow - Date.now();
+  }
+
   onLanguage(draw);
-  return { take, refresh };
+  return { take, refresh, clock };
 }

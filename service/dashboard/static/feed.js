@@ -51,11 +51,11 @@ export function openFeed(root, wanted, on) {
 
   async function opened() {
     heard();
-    try {
-      await Promise.all([askHealth(), on.refresh?.()]);
-    } catch {
-      if (source.readyState !== EventSource.OPEN) on.link("lost");
-    }
+    const mine = source;
+    const ended = await Promise.allSettled([askHealth(), on.refresh?.()]);
+    if (mine !== source || stopped || ended.every(({ status }) => status === "fulfilled")) return;
+    if (source.readyState !== EventSource.OPEN) on.link("lost");
+    else setTimeout(() => mine === source && !stopped && opened(), RETRY_MS); // what is shown may lack something
   }
 
   async function askHealth() {
@@ -75,8 +75,8 @@ export function openFeed(root, wanted, on) {
       source.close();
       triedAt = now;
       try {
-        // the stream itself says nothing of why it was refused; whoever is logged out is shown the way in
-        recognised(await fetch(`${root}/v1/session`, { signal: AbortSignal.timeout(ANSWER_MS), cache: "no-store" }));
+        // the stream itself says nothing of why it was refused; whoever is logged out by now is shown the way in
+        recognised(await fetch(`${root}/v1/alarms?open=true`, { signal: AbortSignal.timeout(ANSWER_MS), cache: "no-store" }));
         await askHealth();
         heardAt = performance.now();
         connect();

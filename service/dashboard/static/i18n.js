@@ -24,6 +24,10 @@ async function fetched(language) {
 }
 
 let catalogue = (await fetched(html.lang)) ?? {};
+if (!catalogues.has(html.lang)) {
+  // half of the page would stay English: as soon as the service is there, the other half comes
+  document.addEventListener("senka:link", (event) => event.detail === "open" && !catalogues.has(html.lang) && switchTo(html.lang));
+}
 
 export const language = () => html.lang;
 
@@ -105,7 +109,13 @@ export async function switchTo(wanted) {
     place.querySelectorAll("[data-t]").forEach(render);
     for (const name of ATTRIBUTES) place.querySelectorAll(`[data-t-${name}]`).forEach((each) => renderAttribute(each, name));
   }
-  redraws.forEach((redraw) => redraw());
+  for (const redraw of redraws) {
+    try {
+      redraw();
+    } catch (error) {
+      reportError(error); // the rest of the page changes all the same
+    }
+  }
 }
 
 // figures and moments

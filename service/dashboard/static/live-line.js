@@ -32,6 +32,16 @@ export function addGradings(line, gradings, now) {
   line.fruitAt = now - (age > SAME_MOMENT_MS ? age : 0);
 }
 
+/** The service says what time it is there: this tablet's clock may be wrong, and what is here already was dated by it. */
+export function setClock(line, serverNow, now) {
+  line.skewMs = serverNow - now;
+  const [newest] = line.gradings;
+  if (!newest) return;
+  const age = serverNow - Date.parse(newest.received_at);
+  const fruitAt = now - Math.max(0, age);
+  if (Math.abs(fruitAt - line.fruitAt) > SAME_MOMENT_MS) line.fruitAt = fruitAt;
+}
+
 function newestFirst(a, b) {
   // identifiers are made in order of time, so they settle a tie
   if (a.received_at === b.received_at) return a.id < b.id ? 1 : -1;

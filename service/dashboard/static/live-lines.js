@@ -17,6 +17,9 @@ function stateOf(seen, now) {
 /** `choose(name)` is called with a line's name, or null for all of them. */
 export function lineChoice(place, choose) {
   let shown = null;
+  let drawn = "";
+
+  const words = (line, now) => [line.name, line.lot, line.grower, stateOf(line, now), line.cameras.map((each) => [each.name, stateOf(each, now)])];
 
   function button(name, chosen, ...children) {
     const one = make("button", { type: "button", class: "line", "aria-pressed": String(chosen), onclick: () => choose(name) });
@@ -57,6 +60,9 @@ export function lineChoice(place, choose) {
 
   function draw({ lines }, wanted, now) {
     shown = [{ lines }, wanted, now];
+    const text = JSON.stringify([document.documentElement.lang, wanted, lines.map((line) => words(line, now))]);
+    if (text === drawn) return; // a button that is exchanged under a finger is not pressed
+    drawn = text;
     // fruit without a line cannot be asked for alone, so it is among all only
     const named = lines.filter((line) => line.name !== null);
     place.hidden = !lines.length;
@@ -64,7 +70,7 @@ export function lineChoice(place, choose) {
     const several = named.length > 1 || named.length !== lines.length || wanted !== null;
     const every = several && button(null, wanted === null, make("span", { class: "name" }, make("strong", {}, t("All lines"))));
     place.replaceChildren(...(every ? [every] : []), ...named.map((line) => lineButton(line, several && line.name === wanted, now)));
-    if (focused >= 0) place.children[Math.min(focused, place.children.length - 1)]?.focus();
+    if (focused >= 0) place.children[Math.min(focused, place.children.length - 1)]?.focus({ preventScroll: true });
   }
 
   onLanguage(() => shown && draw(...shown));

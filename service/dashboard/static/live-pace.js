@@ -1,6 +1,6 @@
 // Fruit per minute of the last hour, a bar for each minute.
 
-import { draw } from "./dom.js";
+import { at, draw } from "./dom.js";
 import { number, t } from "./i18n.js";
 
 const HEIGHT = 40;
@@ -9,7 +9,8 @@ const STEP = 4;
 export function paceChart(place) {
   let drawn = "";
 
-  return (minutes) => {
+  return (minutes, now) => {
+    at("tally-pace").textContent = number(now);
     const counts = minutes.map((minute) => minute.count);
     const text = `${document.documentElement.lang} ${counts.join(" ")}`;
     if (text === drawn) return;

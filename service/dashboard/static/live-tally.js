@@ -20,7 +20,6 @@ export function tally() {
     fill(at("tally-manual"), stats.manual, stats.total ? stats.manual / stats.total : 0);
     at("tally-total").textContent = number(stats.total);
     at("tally-since").textContent = stats.first_received_at ? t("since {time}", { time: moment(stats.first_received_at) }) : "";
-    at("tally-pace").textContent = number(stats.per_minute);
   };
 }
 

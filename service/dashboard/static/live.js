@@ -4,11 +4,11 @@ import { ask, query } from "./api.js";
 import { coalesce } from "./coalesce.js";
 import { at } from "./dom.js";
 import { openFeed } from "./feed.js";
-import { onLanguage } from "./i18n.js";
+import { onLanguage, say } from "./i18n.js";
 import { bigScreen } from "./live-big.js";
 import { firstSteps } from "./live-first.js";
 import { currentFruit } from "./live-fruit.js";
-import { LATEST, addGradings, newLine } from "./live-line.js";
+import { LATEST, addGradings, newLine, setClock } from "./live-line.js";
 import { lineChoice } from "./live-lines.js";
 import { paceChart } from "./live-pace.js";
 import { recentFruit } from "./live-recent.js";
@@ -26,7 +26,10 @@ const showRecent = recentFruit();
 const showStatus = lineStatus();
 const showTally = tally();
 const showPace = paceChart(at("pace-chart"));
-const showLines = lineChoice(at("lines"), (chosen) => look({ line: chosen }));
+const showLines = lineChoice(at("lines"), (chosen) => {
+  look({ line: chosen });
+  if (view.period === "lot" && !lotOf()) look({ period: "shift" });
+});
 const showFirst = firstSteps();
 bigScreen();
 
@@ -38,10 +41,16 @@ const drawTally = coalesce(250, () => line.stats && showTally(line.stats));
 const drawActivity = coalesce(250, () => {
   if (!line.activity) return;
   showLines(line.activity, view.line, Date.now() + line.skewMs);
-  showPace(line.activity.minutes);
+  showPace(line.activity.minutes, paceNow());
   const lotButton = document.querySelector('[data-period="lot"]');
   lotButton.disabled = !lotOf();
 });
+
+/** Fruit in the last minute of what is looked at. Figures come with fruit, so they do not know that a line has stopped. */
+function paceNow() {
+  const lines = line.activity.lines.filter((each) => view.line === null || each.name === view.line);
+  return lines.reduce((sum, each) => sum + each.per_minute, 0);
+}
 
 /** The lot that "this lot" means: the chosen line's, or that of the only line there is. */
 function lotOf() {
@@ -65,15 +74,24 @@ let watched = "";
 function watch() {
   const wanted = filters();
   const text = JSON.stringify(wanted);
-  if (feed && text !== watched) feed.change(wanted);
+  if (feed && text !== watched) {
+    line.gradings = []; // of another line or lot
+    line.stats = null;
+    feed.change(wanted);
+  }
   watched = text;
 }
 
 function look(change) {
+  const before = JSON.stringify(filters());
   Object.assign(view, change);
+  for (const each of document.querySelectorAll("[data-period]"))
+    each.setAttribute("aria-pressed", String(each.dataset.period === view.period));
+  if (JSON.stringify(filters()) === before) {
+    drawActivity();
+    return; // what is looked at is the same: nothing would be asked for again
+  }
   history.replaceState(null, "", location.pathname + query({ line: view.line, big: document.body.dataset.big ? 1 : null }));
-  line.gradings = [];
-  line.stats = null;
   watch();
   drawRecent();
   drawStatus();
@@ -81,22 +99,27 @@ function look(change) {
 }
 
 for (const button of document.querySelectorAll("[data-period]"))
-  button.addEventListener("click", () => {
-    for (const each of document.querySelectorAll("[data-period]")) each.setAttribute("aria-pressed", String(each === button));
-    look({ period: button.dataset.period });
-  });
+  button.addEventListener("click", () => look({ period: button.dataset.period }));
 
 at("empty-command").textContent =
   `curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' ${location.origin}${root}/v1/grade`;
 
 async function refresh() {
   const wanted = filters();
-  const [page, stats, activity] = await Promise.all([
-    ask(`/v1/gradings${query({ limit: LATEST, line: wanted.line, lot: wanted.lot })}`),
-    ask(`/v1/stats${query(wanted)}`),
-    ask(`/v1/activity${query({ line: wanted.line })}`),
-    alarms.refresh(),
-  ]);
+  let found;
+  try {
+    found = await Promise.all([
+      ask(`/v1/gradings${query({ limit: LATEST, line: wanted.line, lot: wanted.lot })}`),
+      ask(`/v1/stats${query(wanted)}`),
+      ask(`/v1/activity${query({ line: wanted.line })}`),
+      alarms.refresh(),
+    ]);
+  } catch (problem) {
+    if (problem.code !== "records_off") throw problem;
+    say(at("trouble"), "This service keeps no records, so there is nothing to show or change here.");
+    return;
+  }
+  const [page, stats, activity] = found;
   if (JSON.stringify(wanted) !== JSON.stringify(filters())) return; // somebody has chosen another line meanwhile
   on.gradings(page.gradings);
   on.stats(stats);
@@ -118,6 +141,7 @@ const on = {
   },
   activity(activity) {
     line.activity = activity;
+    if (view.period === "lot" && !lotOf()) look({ period: "shift" }); // the lot has ended, or another line is looked at
     watch();
     drawActivity();
   },
@@ -133,10 +157,12 @@ const on = {
     drawStatus();
   },
   clock(serverNow, pages) {
-    line.skewMs = serverNow - Date.now();
+    setClock(line, serverNow, Date.now());
+    alarms.clock(serverNow);
     watchedBy(pages);
   },
   link(link) {
+    if (link !== line.link) document.dispatchEvent(new CustomEvent("senka:link", { detail: link }));
     line.link = link;
     if (link === "open") line.dataAt = Date.now();
     drawStatus();

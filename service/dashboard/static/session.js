@@ -40,8 +40,13 @@ async function show(person) {
   arrived(name);
   person.querySelector(".person-name").textContent = name;
   person.querySelector("button").addEventListener("click", async () => {
-    await fetch(`${root}/logout`, { method: "POST", headers: csrfHeaders() });
-    location.assign(`${root}/login`);
+    const answer = await fetch(`${root}/logout`, { method: "POST", headers: csrfHeaders() }).catch(() => null);
+    // whoever comes next must not be taken for the one who only believes to have gone
+    if (answer?.ok || answer?.status === 401) location.assign(`${root}/login`);
+    else {
+      const [{ toast }, { t }] = await Promise.all([import("./toast.js"), import("./i18n.js")]);
+      toast(t("You are still logged in: the service does not answer. Try again."), { bad: true });
+    }
   });
   person.hidden = false;
 }

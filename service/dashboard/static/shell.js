@@ -42,6 +42,7 @@ if (!document.body.hasAttribute("data-own-feed")) {
       show();
     },
     alarm: alarms.take,
+    clock: alarms.clock,
     refresh: alarms.refresh,
   });
 }

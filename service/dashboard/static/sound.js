@@ -3,7 +3,13 @@
 
 let audio = null;
 
-export const soundOn = () => localStorage.getItem("senka_sound") !== "off";
+export function soundOn() {
+  try {
+    return localStorage.getItem("senka_sound") !== "off";
+  } catch {
+    return true; // a browser that keeps nothing
+  }
+}
 
 /** Remember on this device whether alarms are heard. */
 export function keepSound(on) {
