@@ -40,7 +40,7 @@ TAP: Any = """async ([wanted, paceMs]) => {
   }
   return took;
 }"""
-SENT = "() => !JSON.parse(sessionStorage.getItem('senka_review')).todo.length"
+SENT = "() => !Object.keys(localStorage).some((each) => each.startsWith('senka_review/'))"
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 Light, variety and camera change in three steps, each on top of the ones before. In each condition labels arrive in three batches
 of 200 fruit, and each batch goes through a whole retraining: intake, fine-tuning with replay, gate, promotion. After every batch
-the champion is measured on 500 fresh fruit of each condition so far, beside the first champion, which never learns. It should
+the champion is measured on 1,500 fresh fruit of each condition so far, beside the first champion, which never learns. It should
 be within 3 points of its level before the step after two batches at most, and lose 2 points at most in older conditions.
 
 Prints a line of JSON for each measurement, then a table and what was met; exit 1 where anything was not. The network sees 16x16
@@ -39,7 +39,7 @@ from training.retrain import retrain
 from training.run import CHECKPOINT_FILE
 from training.sources import LabelledSet
 
-TRAIN, GOLDEN, BATCH, BATCHES, TEST = 1500, 900, 200, 3, 500
+TRAIN, GOLDEN, BATCH, BATCHES, TEST = 1500, 900, 200, 3, 1500
 TO_GOLDEN = 0.1
 EPOCHS = 30
 SPEC = PreprocessSpec(width=16, height=16)

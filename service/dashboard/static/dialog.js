@@ -3,6 +3,7 @@
 
 import { make } from "./dom.js";
 import { nodes, t } from "./i18n.js";
+import { toast } from "./toast.js";
 
 let last = 0;
 
@@ -31,37 +32,51 @@ export function confirm({ title, what = [], yes, danger = false }) {
 
 /**
  * A form over the page. `fields` are elements, their inputs named; `submit(values)` may throw a Problem, which is shown and leaves
- * the form open with all that was typed. Resolves to what `submit` returned, or null when it was closed.
+ * the form open with all that was typed. While `submit` is under way it cannot be closed. Resolves to what `submit` returned, or
+ * null when it was closed.
  */
 export function form({ title, fields, yes, submit }) {
   return new Promise((resolve) => {
     const id = `dialog-${(last += 1)}`;
     const trouble = make("p", { class: "trouble", role: "alert" });
     const go = make("button", { class: "button main" }, yes);
+    const cancel = make("button", { type: "button", class: "button", onclick: () => dialog.close() }, t("Cancel"));
     let result = null;
+    let underway = null;
     const body = make(
       "form",
       { class: "form-rows", method: "dialog", "aria-labelledby": id },
       make("h2", { id }, title),
       fields,
       trouble,
-      make("div", { class: "buttons end" }, make("button", { type: "button", class: "button", onclick: () => dialog.close() }, t("Cancel")), go),
+      make("div", { class: "buttons end" }, cancel, go),
     );
     const dialog = make("dialog", { class: "dialog", "aria-labelledby": id }, body);
-    body.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      go.disabled = true;
+    async function sending() {
+      go.disabled = cancel.disabled = true;
       trouble.replaceChildren();
       try {
         result = (await submit(Object.fromEntries(new FormData(body)))) ?? true;
         dialog.close();
       } catch (problem) {
-        trouble.replaceChildren(problem.words?.() ?? String(problem), ...exactly(problem));
+        const words = problem.words?.() ?? String(problem);
+        if (dialog.open) trouble.replaceChildren(words, ...exactly(problem));
+        else toast(words, { bad: true });
       } finally {
-        go.disabled = false;
+        go.disabled = cancel.disabled = false;
+        underway = null;
       }
+    }
+    body.addEventListener("submit", (event) => {
+      event.preventDefault();
+      underway ??= sending();
     });
-    open(dialog, () => resolve(result));
+    dialog.addEventListener("cancel", (event) => underway && event.preventDefault());
+    // a browser lets a second Escape through all the same: what was made is not lost then
+    open(dialog, async () => {
+      await underway;
+      resolve(result);
+    });
   });
 }
 

@@ -2,6 +2,7 @@
 // time (`span`) and how they are shown (`view`). An address can be passed on, and the back button works.
 
 import { query } from "./api.js";
+import { atIn, dateIn, fieldIn, later, startOf } from "./lots-time.js";
 
 const TIMES = ["since", "until"];
 const PLACES = ["line", "lot", "camera", "grade", "lane", "max_confidence", "model", "corrected"];
@@ -23,18 +24,15 @@ export function addressOf({ view, ...asked }) {
   return location.pathname + query({ ...asked, view: view === "table" ? view : "" });
 }
 
-/** What is asked for, as GET /v1/gradings takes it; a quick choice of time by this tablet's clock. */
-export function forService({ view, span, ...asked }, now = new Date()) {
-  return { ...asked, ...(span ? spanOf(span, now) : {}) };
+/** What is asked for, as GET /v1/gradings takes it; a quick choice of time by the clock of the time zone, which is the farm's. */
+export function forService({ view, span, ...asked }, zone, now = Date.now()) {
+  return { ...asked, ...(span ? spanOf(span, zone, now) : {}) };
 }
 
-function spanOf(span, now) {
-  const midnight = (days) => new Date(now.getFullYear(), now.getMonth(), now.getDate() + days);
-  if (span === "hour") {
-    const since = new Date(now);
-    since.setMinutes(0, 0, 0);
-    return { since: since.toISOString() };
-  }
-  if (span === "today") return { since: midnight(0).toISOString() };
-  return { since: midnight(-1).toISOString(), until: midnight(0).toISOString() };
+function spanOf(span, zone, now) {
+  const iso = (at) => new Date(at).toISOString();
+  if (span === "hour") return { since: iso(atIn(zone, `${fieldIn(zone, now).slice(0, 13)}:00`)) };
+  const today = dateIn(zone, now);
+  const midnight = (days) => iso(startOf(zone, later(today, days)));
+  return span === "today" ? { since: midnight(0) } : { since: midnight(-1), until: midnight(0) };
 }

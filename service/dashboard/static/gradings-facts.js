@@ -79,9 +79,10 @@ export async function growerOf(lot) {
 /** Which model graded, and the rules that chose the lane. `profile` is the answer of GET /v1/profiles/{version}, or null. */
 export function modelAndRules(grading, profile) {
   const { name, version, sha256 } = grading.model;
+  const tenths = (share) => (Math.round(share * 1000) % 10 ? 1 : 0); // 62.5 % is not 63 %
   const rules = Object.entries(profile?.rules ?? {}).map(([rule, value]) =>
     rule === "manual_below"
-      ? make("li", {}, t("Below {share} sure, fruit goes to the manual lane.", { share: percent(value) }))
+      ? make("li", {}, t("Below {share} sure, fruit goes to the manual lane.", { share: percent(value, tenths(value)) }))
       : make("li", {}, make("code", {}, `${rule}: ${JSON.stringify(value)}`)),
   );
   return [

@@ -19,11 +19,12 @@ const NAMES = {
   corrected: mark("Correction"),
 };
 const CORRECTED = { true: mark("corrected"), false: mark("not corrected") };
+const TIMES = ["since", "until"];
 const NAMED = ["line", "lot", "camera"];
 const MOST_LOTS = 1000;
 const WIDE = "(min-width: 1200px)";
 
-/** Shows the filters; `changed(asked)` is told what a person chose. Gives { show(asked) }. */
+/** Shows the filters; `changed(asked, amends)` is told what a person chose, and whether that goes on with the last. Gives { show(asked) }. */
 export function filterForm(changed) {
   const form = at("filters");
   const offered = { line: [], camera: [], model: [] };
@@ -36,7 +37,15 @@ export function filterForm(changed) {
   };
   at("fold").addEventListener("click", () => fold(form.hidden));
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("change", () => changed({ ...asked, ...read(form, asked) }));
+  let typing = null; // the time that is being typed: a change for each key, which are one choice
+  form.addEventListener("change", ({ target }) => {
+    const time = TIMES.includes(target.name);
+    if (time && !target.validity.valid) return; // "2" of a year that is on its way to "2026"
+    const amends = target === typing;
+    typing = time ? target : null;
+    changed({ ...asked, ...read(form, asked) }, amends);
+  });
+  form.addEventListener("focusout", () => (typing = null));
   for (const button of at("spans").querySelectorAll("button"))
     button.addEventListener("click", () => changed({ ...asked, span: button.value, since: "", until: "" }));
 
@@ -57,18 +66,25 @@ export function filterForm(changed) {
     const used = asked ? FILTERS.filter((name) => asked[name] !== "") : [];
     at("chosen").hidden = !form.hidden || !used.length;
     at("chosen").replaceChildren(
-      ...used.map((name) => {
+      ...used.map((name, place) => {
         const value = make("span", { translate: NAMED.includes(name) ? "no" : null }, valueWords(name, asked[name]));
         const words = [make("span", {}, t(NAMES[name])), value, make("span", { "aria-hidden": "true" }, "✕"), make("span", { class: "unseen" }, t("take away"))];
-        return make("li", {}, make("button", { type: "button", class: "button", onclick: () => changed({ ...asked, [name]: "" }) }, words));
+        return make("li", {}, make("button", { type: "button", class: "button", onclick: () => takeAway(name, place) }, words));
       }),
     );
+  }
+
+  /** The next one takes the focus: the button that was pressed is gone. */
+  function takeAway(name, place) {
+    changed({ ...asked, [name]: "" });
+    const left = at("chosen").querySelectorAll("button");
+    (left[Math.min(place, left.length - 1)] ?? at("fold")).focus();
   }
 
   function show(now) {
     asked = now;
     fillSelects();
-    for (const name of FILTERS) if (!(name in offered)) form.elements[name].value = inField(name, asked[name]);
+    for (const name of FILTERS) if (!(name in offered)) put(form.elements[name], inField(name, asked[name]));
     const given = asked.span || (asked.since || asked.until ? null : "");
     for (const button of at("spans").querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.value === given));
     drawChosen();
@@ -91,6 +107,11 @@ export function filterForm(changed) {
   return { show };
 }
 
+/** What is being typed stays as it is: putting the same there again takes a half-typed part away. */
+function put(field, value) {
+  if (field.value !== value || field !== document.activeElement) field.value = value;
+}
+
 async function versions() {
   const { champion, versions: found } = await ask("/v1/models");
   const words = (version) => (version === champion ? t("version {version}, in use", { version }) : t("version {version}", { version }));
@@ -103,7 +124,7 @@ function read(form, before) {
   for (const name of FILTERS) {
     const value = form.elements[name].value.trim();
     if (value === inField(name, before[name])) found[name] = before[name];
-    else if (name === "since" || name === "until") found[name] = value ? new Date(value).toISOString() : "";
+    else if (TIMES.includes(name)) found[name] = value ? new Date(value).toISOString() : "";
     else if (name === "max_confidence") found[name] = value === "" ? "" : String(Math.min(100, Math.max(0, Math.round(Number(value)))) / 100);
     else found[name] = value;
   }
@@ -113,7 +134,7 @@ function read(form, before) {
 function inField(name, value) {
   if (!value) return "";
   if (name === "max_confidence") return String(Math.round(Number(value) * 100));
-  if (name !== "since" && name !== "until") return value;
+  if (!TIMES.includes(name)) return value;
   const moment = new Date(value);
   if (Number.isNaN(moment.getTime())) return "";
   const two = (part) => String(part).padStart(2, "0");
@@ -126,6 +147,6 @@ function valueWords(name, value) {
   if (name === "lane" && value === "manual") return t("manual lane");
   if (name === "grade" || name === "lane") return gradeWord(value);
   if (name === "max_confidence" && !Number.isNaN(Number(value))) return percent(Number(value));
-  if ((name === "since" || name === "until") && !Number.isNaN(Date.parse(value))) return `${day(value)} ${clock(value, false)}`;
+  if (TIMES.includes(name) && !Number.isNaN(Date.parse(value))) return `${day(value)} ${clock(value, false)}`;
   return value;
 }

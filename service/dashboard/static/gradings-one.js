@@ -21,22 +21,53 @@ const BY = {
   probabilities: mark("Nearest first, among the newest photographs, by how probable each grade was."),
 };
 
-const id = decodeURIComponent(location.pathname.split("/").at(-1));
+const id = idInAddress();
 const path = `/v1/gradings/${encodeURIComponent(id)}`;
-const found = { grading: null, corrections: [], profile: null, grower: null, similar: [], mayCorrect: false };
+const found = { grading: null, corrections: [], profile: null, grower: null, similar: [], mayCorrect: null };
+let wrong = null;
 
-onLanguage(draw);
+onLanguage(() => (trouble(wrong), draw()));
 at("correct").addEventListener("click", correct);
-load();
+document.addEventListener("senka:link", ({ detail }) => {
+  if (detail !== "open") return;
+  if (wrong) load();
+  else if (found.grading && found.mayCorrect === null) part("mayCorrect", may("operator"));
+});
+if (id === null) nowhere();
+else load();
+
+/** null where the address is nobody's: "%" alone stands for no letter. */
+function idInAddress() {
+  try {
+    return decodeURIComponent(location.pathname.split("/").at(-1));
+  } catch (error) {
+    if (error instanceof URIError) return null;
+    throw error;
+  }
+}
+
+function nowhere() {
+  at("busy").hidden = true;
+  at("unknown").hidden = false;
+}
+
+function trouble(problem) {
+  wrong = problem;
+  at("trouble").replaceChildren(...(problem ? [problem.words(), " ", ...exactly(problem)] : []));
+}
 
 async function load() {
   try {
     found.grading = await ask(path);
+    trouble(null);
   } catch (problem) {
     at("busy").hidden = true;
-    if (problem.code === "grading_not_found") at("unknown").hidden = false;
-    else at("trouble").append(problem.words(), " ", ...exactly(problem));
-    return;
+    if (problem.code === "grading_not_found") {
+      trouble(null);
+      return nowhere();
+    }
+    if (!problem.words) throw problem;
+    return trouble(problem);
   }
   at("busy").hidden = true;
   at("one").hidden = false;

@@ -12,15 +12,12 @@ const LOOKED_AT = 5_000; // in one go, for the few that were corrected
  */
 export async function pageOf({ corrected, ...asked }, limit, cursor, signal) {
   const page = (size, from) => ask(`/v1/gradings${query({ ...asked, limit: size, cursor: from })}`, { signal });
-  if (!corrected) {
-    const found = await page(Math.min(MOST, limit), cursor);
-    return { ...found, looked: found.gradings.length };
-  }
+  const fits = (each) => !corrected || Boolean(each.correction) === (corrected === "true");
   const gradings = [];
   let [next, looked] = [cursor, 0];
   do {
-    const found = await page(corrected === "true" ? MOST : Math.min(MOST, limit), next);
-    gradings.push(...found.gradings.filter((each) => Boolean(each.correction) === (corrected === "true")));
+    const found = await page(corrected === "true" ? MOST : Math.min(MOST, corrected ? limit : limit - gradings.length), next);
+    gradings.push(...found.gradings.filter(fits));
     looked += found.gradings.length;
     next = found.next_cursor;
   } while (next && gradings.length < limit && looked < LOOKED_AT);

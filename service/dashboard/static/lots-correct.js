@@ -3,9 +3,10 @@
 import { ask, query, send } from "./api.js";
 import { confirm, form } from "./dialog.js";
 import { make } from "./dom.js";
-import { moment, t, tn } from "./i18n.js";
+import { t, tn } from "./i18n.js";
 import { everyLot } from "./lots-change.js";
 import { lotLines, named, newestFirst, pickOne } from "./lots-pick.js";
+import { atIn, dateIn, fieldIn, momentIn, startOf } from "./lots-time.js";
 import { toast } from "./toast.js";
 
 const SHOWN = 8;
@@ -13,13 +14,6 @@ const BACK_MS = 30 * 86_400_000;
 const MINUTE_MS = 60_000;
 const MOVING_MS = 120_000; // a season's lot takes longer than an ordinary question
 const STAY = { words: () => "", detail: "" }; // leaves the form open, and says nothing
-
-/** "2026-11-29T14:02" of the tablet's clock, as a field for a time has it. */
-function field(at) {
-  const there = new Date(at);
-  return new Date(at - there.getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
-}
-const stamp = (text) => (text ? new Date(text).toISOString() : null);
 
 /** The lots whose fruit came over this line lately, with their figures, the one of the moment first. */
 async function lotsOf(line) {
@@ -29,12 +23,12 @@ async function lotsOf(line) {
   return [...found.filter((row) => row.key === line.lot), ...found.filter((row) => row.key !== line.lot)];
 }
 
-/** Asks all of it and moves the fruit. `line` is { name, lot }; `after` shows what is so then. */
-export async function correctLot(line, after) {
+/** Asks all of it and moves the fruit. `line` is { name, lot }, times are of the farm's `zone`; `after` shows what is so then. */
+export async function correctLot(line, zone, after) {
   try {
     const [recent, lots] = await Promise.all([lotsOf(line), everyLot()]);
     if (!recent.length) return toast(t("No fruit of a lot came over line {line} in the last 30 days.", { line: line.name }));
-    const moved = await asked(line, recent, newestFirst(lots));
+    const moved = await asked(line, zone, recent, newestFirst(lots));
     if (moved) toast(tn(moved.gradings, "{count} fruit belongs to lot {lot} now.", "{count} fruit belong to lot {lot} now.", { lot: moved.to }));
   } catch (problem) {
     if (!problem.words) throw problem;
@@ -43,7 +37,7 @@ export async function correctLot(line, after) {
   await after();
 }
 
-function asked(line, recent, lots) {
+function asked(line, zone, recent, lots) {
   const option = (name) => make("option", { value: name, translate: "no" }, name);
   const from = make("select", { name: "from", translate: "no" }, recent.map((row) => option(row.key)));
   const open = lots.filter((lot) => !lot.closed_at).slice(0, SHOWN);
@@ -52,15 +46,17 @@ function asked(line, recent, lots) {
   const other = make("select", { name: "other" }, make("option", { value: "" }, t("none of these")), others.map((lot) => option(lot.name)));
   other.addEventListener("change", () => other.value && to.querySelectorAll("input").forEach((radio) => (radio.checked = false)));
   to.addEventListener("change", () => (other.value = ""));
-  const since = make("input", { type: "datetime-local", name: "since" });
-  const until = make("input", { type: "datetime-local", name: "until" });
+  const time = (name) => make("input", { type: "datetime-local", name, min: "1900-01-01T00:00", max: "9999-12-31T23:59" });
+  const [since, until] = [time("since"), time("until")];
+  const field = (at) => fieldIn(zone, at);
+  const stamp = ({ value }) => (value ? new Date(atIn(zone, value)).toISOString() : null);
   const count = make("p", { class: "count", role: "status" });
 
   const quick = [
     [t("Since the lot began"), () => ""],
     [t("The last 15 min"), () => field(Date.now() - 15 * MINUTE_MS)],
     [t("The last hour"), () => field(Date.now() - 60 * MINUTE_MS)],
-    [t("Today"), () => field(new Date().setHours(0, 0, 0, 0))],
+    [t("Today"), () => field(startOf(zone, dateIn(zone, Date.now())))],
   ].map(([word, start], index) =>
     make("button", { type: "button", class: "button", "aria-pressed": String(index === 0), onclick: (event) => {
       [since.value, until.value] = [start(), ""];
@@ -73,8 +69,8 @@ function asked(line, recent, lots) {
   const wanted = () => ({
     to: to.querySelector("input:checked")?.value || other.value || null,
     line: line.name,
-    since: stamp(since.value),
-    until: stamp(until.value),
+    since: stamp(since),
+    until: stamp(until),
   });
 
   let turn = 0;
@@ -92,7 +88,8 @@ function asked(line, recent, lots) {
       if (mine === turn) count.replaceChildren(problem.words?.() ?? String(problem));
     }
   }
-  for (const time of [since, until]) time.addEventListener("change", () => (press(null), preview()));
+  // of a year that is being typed the browser gives each digit as a date
+  for (const each of [since, until]) each.addEventListener("change", () => each.validity.valid && (press(null), preview()));
   for (const each of [from, to, other]) each.addEventListener("change", () => {
     for (const radio of to.querySelectorAll("input")) {
       radio.closest("label").hidden = radio.disabled = radio.value === from.value;
@@ -125,8 +122,8 @@ function asked(line, recent, lots) {
         what: [
           t("From lot **{from}** to lot **{to}**, line {line}.", { from: from.value, to: target, line: line.name }),
           t("Time: {from} to {until}.", {
-            from: where.since ? moment(where.since) : t("since the lot began"),
-            until: where.until ? moment(where.until) : t("now"),
+            from: where.since ? momentIn(zone, where.since) : t("since the lot began"),
+            until: where.until ? momentIn(zone, where.until) : t("now"),
           }),
           t("The counts of both lots change. That you did it is noted in the record of changes. What runs on the line stays."),
         ],

@@ -44,7 +44,7 @@ function card(line, lines, { changes, zone, after }) {
   const change = () => changeLot(line, lines, today, after);
   const start = () => newLot(line, today, after);
   const describe = () => describeLot(line.runs, after);
-  const correct = () => correctLot(line, after);
+  const correct = () => correctLot(line, zone, after);
   const end = () => endLot(line.lot, lines, after);
   const buttons = changes && [
     make("div", { class: "buttons" }, button(line.lot ? t("Change lot") : t("Choose lot"), "main", change), button(t("New lot"), "start", start)),

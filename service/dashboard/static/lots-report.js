@@ -13,13 +13,14 @@ const FILTERS = ["line", "lot", "grower"];
 const WAIT_MS = 30_000;
 const root = document.documentElement.dataset.root;
 
-/** `farm` is { name, time_zone, … }. Returns { load }: asks again. */
+/** `farm` is { name, time_zone, … }, and may become known later. Returns { load }: asks again. */
 export function openReport(farm) {
-  const zone = farm.time_zone;
+  let zone = farm.time_zone;
   const form = at("report-form");
   const place = at("report-rows");
   let wanted = fromAddress();
-  let report = null;
+  let shown = null; // { report, wanted, at }: what the service said, what it was asked and when
+  let wrong = null; // the problem of the last question
   let asking = null;
   let pressed = "week";
 
@@ -46,16 +47,18 @@ export function openReport(farm) {
     const mine = (asking = new AbortController());
     place.setAttribute("aria-busy", "true");
     showChoices();
+    const question = wanted;
     try {
-      report = await ask(`/v1/report${query(wanted)}`, { signal: mine.signal, waitMs: WAIT_MS });
-      if (mine.signal.aborted) return;
-      at("report-trouble").replaceChildren();
-      draw();
+      const report = await ask(`/v1/report${query(question)}`, { signal: mine.signal, waitMs: WAIT_MS });
+      if (mine !== asking) return;
+      [shown, wrong] = [{ report, wanted: question, at: Date.now() }, null];
     } catch (problem) {
-      if (mine.signal.aborted) return;
-      at("report-trouble").replaceChildren(problem.words?.() ?? String(problem));
+      if (mine !== asking) return;
+      wrong = problem;
+      if (shown?.wanted !== question) shown = null; // the figures of another question would pass for this one's
     }
     place.setAttribute("aria-busy", "false");
+    draw();
   }
 
   function showChoices() {
@@ -66,12 +69,17 @@ export function openReport(farm) {
     for (const button of form.querySelectorAll("[data-period]")) {
       button.setAttribute("aria-pressed", String(button.dataset.period === period));
     }
-    form.elements.from.value = wanted.since ? dateIn(zone, Date.parse(wanted.since)) : "";
-    form.elements.to.value = wanted.until ? dateIn(zone, Date.parse(wanted.until) - 1) : "";
+    put(form.elements.from, wanted.since ? dateIn(zone, Date.parse(wanted.since)) : "");
+    put(form.elements.to, wanted.until ? dateIn(zone, Date.parse(wanted.until) - 1) : "");
     for (const name of ["line", "grower"]) choose(form.elements[name], wanted[name]);
     at("report-lot").hidden = !wanted.lot;
     if (wanted.lot) at("report-lot").querySelector("[translate]").textContent = wanted.lot;
     at("report-csv").href = `${root}/v1/report${query({ ...wanted, format: "csv" })}`;
+  }
+
+  /** A date that is being typed stays as it is: what would be put there again takes the half-typed part away. */
+  function put(field, date) {
+    if (field.value !== date || field !== document.activeElement) field.value = date;
   }
 
   function choose(select, value) {
@@ -80,14 +88,16 @@ export function openReport(farm) {
   }
 
   function draw() {
-    if (!report) return;
-    at("report-head").replaceChildren(...printHead());
-    const some = report.rows.length > 0;
-    place.replaceChildren(some ? reportTable(report, wanted, zone) : nothing());
+    at("report-trouble").replaceChildren(wrong ? (wrong.words?.() ?? String(wrong)) : "");
+    if (!shown && !wrong) return; // the first answer is under way
+    const report = shown?.report;
+    const some = Boolean(report?.rows.length);
+    at("report-head").replaceChildren(...(report ? printHead() : []));
+    place.replaceChildren(...(some ? [reportTable(report, shown.wanted, zone)] : report ? [nothing()] : []));
     at("report-more").hidden = !some;
-    at("report-truncated").hidden = !report.truncated;
-    at("report-rounded").hidden = report.rows.every((row) => row.exact);
-    drawEstimates(report.estimates);
+    at("report-truncated").hidden = !report?.truncated;
+    at("report-rounded").hidden = !some || report.rows.every((row) => row.exact);
+    if (some) drawEstimates(report.estimates);
   }
 
   function nothing() {
@@ -104,8 +114,9 @@ export function openReport(farm) {
 
   /** What a page of paper has to say that the screen shows in buttons. */
   function printHead() {
+    const { wanted, at: counted } = shown;
     const from = wanted.since ? dayIn(zone, wanted.since) : t("the beginning");
-    const to = dayIn(zone, wanted.until ? Date.parse(wanted.until) - 1 : Date.now());
+    const to = dayIn(zone, wanted.until ? Date.parse(wanted.until) - 1 : counted);
     const only = FILTERS.filter((name) => wanted[name]).map((name) =>
       make("p", {}, { line: t("Line"), lot: t("Lot"), grower: t("Grower") }[name], ": ", named(wanted[name])),
     );
@@ -114,7 +125,7 @@ export function openReport(farm) {
       farm.name ? make("p", { translate: "no" }, farm.name) : null,
       make("p", {}, t("{from} to {to}", { from, to })),
       ...only,
-      make("p", {}, t("Counted {when}. kg and yen are estimates.", { when: minuteIn(zone, Date.now()) })),
+      make("p", {}, t("Counted {when}. kg and yen are estimates.", { when: minuteIn(zone, counted) })),
     ].filter(Boolean);
   }
 
@@ -132,13 +143,27 @@ export function openReport(farm) {
 
   /** The lines and growers to choose from; without them the report still stands. */
   async function fillChoices() {
-    const [lines, growers] = await Promise.all([all("/v1/lines", "lines"), all("/v1/growers", "growers")]);
-    for (const [name, found] of [["line", lines], ["grower", growers]]) {
-      const select = form.elements[name];
-      select.replaceChildren(select.options[0], ...found.map((one) => optionOf(one.name)));
-      choose(select, wanted[name]);
-    }
+    await Promise.all(["line", "grower"].map((name) => fill(name).catch((problem) => (problem.words ? null : Promise.reject(problem)))));
   }
+
+  async function fill(name) {
+    const found = await all(`/v1/${name}s`, `${name}s`);
+    const select = form.elements[name];
+    select.replaceChildren(select.options[0], ...found.map((one) => optionOf(one.name)));
+    choose(select, wanted[name]);
+  }
+
+  /** Asks again; by the farm's clock, where that was not known before. */
+  async function again() {
+    if (zone !== farm.time_zone) {
+      zone = farm.time_zone;
+      sayZone();
+      if (!location.search) wanted = fromAddress(); // this week began by the tablet's clock
+    }
+    await Promise.all([load(), fillChoices()]);
+  }
+
+  const sayZone = () => say(at("report-zone"), "Days and shifts are those of the farm (`{zone}`).", { zone });
 
   for (const tab of form.querySelectorAll("[data-by]")) tab.addEventListener("click", () => change({ by: tab.dataset.by }));
   for (const button of form.querySelectorAll("[data-period]"))
@@ -146,8 +171,12 @@ export function openReport(farm) {
       pressed = button.dataset.period;
       change({ since: begin(periods(zone)[pressed]), until: null });
     });
-  form.elements.from.addEventListener("change", ({ target }) => change({ since: target.value ? begin(target.value) : null }));
-  form.elements.to.addEventListener("change", ({ target }) => change({ until: target.value ? begin(later(target.value, 1)) : null }));
+  // of a year that is being typed the browser gives each digit as a date: those are out of the field's bounds
+  form.elements.from.addEventListener("change", ({ target }) => target.validity.valid && change({ since: target.value ? begin(target.value) : null }));
+  form.elements.to.addEventListener(
+    "change",
+    ({ target }) => target.validity.valid && change({ until: target.value ? begin(later(target.value, 1)) : null }),
+  );
   for (const name of ["line", "grower"]) form.elements[name].addEventListener("change", ({ target }) => change({ [name]: target.value || null }));
   at("report-lot").querySelector("button").addEventListener("click", () => change({ lot: null }));
   at("report-counts").addEventListener("change", ({ target }) => (at("report").dataset.counts = target.checked ? "yes" : "no"));
@@ -158,6 +187,6 @@ export function openReport(farm) {
     load();
   });
   onLanguage(draw);
-  say(at("report-zone"), "Days and shifts are those of the farm (`{zone}`).", { zone });
-  return { load: () => Promise.all([load(), fillChoices()]) };
+  sayZone();
+  return { load: again };
 }

@@ -96,6 +96,7 @@ function timeOf(row, by, zone) {
 
 function linkOf(row, { by, since, until, line, lot, grower }) {
   if (!row.key) return null; // gradings can be asked for by a name, not by its lack
+  if (grower && by !== "lot" && by !== "grower") return null; // nor by a grower: there would be those of others too
   if (by === "grower") return `${root}/lots${query({ by: "lot", since, until, line, grower: row.key })}`;
   const its = by === "lot" ? { lot: row.key } : by === "line" ? { line: row.key } : { since: row.key, until: row.until };
   return `${root}/gradings${query({ since, until, line, lot, ...its })}`;

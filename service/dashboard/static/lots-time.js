@@ -7,12 +7,18 @@ const DAY_MS = 86_400_000;
 /** The tablet's own, until the farm's is known. */
 export const ownZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** A moment -> "2026-11-29T14:02" in the time zone, as a field for a time has it. */
+export const fieldIn = (zone, at) => new Date(wall(zone, at)).toISOString().slice(0, 16);
+
 /** A moment -> "2026-11-29" in the time zone. */
-export const dateIn = (zone, at) => new Date(wall(zone, at)).toISOString().slice(0, 10);
+export const dateIn = (zone, at) => fieldIn(zone, at).slice(0, 10);
 
 /** "2026-11-29" -> the moment that this day begins in the time zone, in ms. */
-export function startOf(zone, date) {
-  const wanted = Date.parse(`${date}T00:00:00Z`);
+export const startOf = (zone, date) => atIn(zone, `${date}T00:00`);
+
+/** "2026-11-29T14:02" on the clock of the time zone -> the moment, in ms. */
+export function atIn(zone, field) {
+  const wanted = Date.parse(`${field}Z`);
   const first = wanted - (wall(zone, wanted) - wanted);
   return wanted - (wall(zone, first) - first); // once more: the clock may change between the two
 }
@@ -48,6 +54,9 @@ export const timeIn = (zone, at) => day(at, { ...TIME, timeZone: zone });
 
 /** "29 Nov, 06:12" by the farm's clock. */
 export const minuteIn = (zone, at) => day(at, { ...MINUTE, timeZone: zone });
+
+/** "29 Nov 2026, 06:12" by the farm's clock. */
+export const momentIn = (zone, at) => day(at, { ...MINUTE, year: "numeric", timeZone: zone });
 
 /** "29 Nov, 06:12 – 14:40": the day is said twice only where it is another. */
 export function spanIn(zone, from, to) {

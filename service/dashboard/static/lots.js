@@ -12,34 +12,53 @@ const AGAIN_MS = 30_000;
 const place = at("lines");
 const trouble = at("lines-trouble");
 
-// without an answer the page begins with what it knows, and goes on by itself
-const farm = await ask("/v1/farm").catch(() => ({ name: null, time_zone: ownZone() }));
-const changes = await may("operator").catch(() => false);
+// without an answer the page begins with what it knows, and asks again when the service is back
+const farm = { name: null, time_zone: ownZone() };
+let changes = false;
+let unanswered = [
+  async () => Object.assign(farm, await ask("/v1/farm")),
+  async () => (changes = await may("operator")),
+];
+
+async function askOnce() {
+  const asked = unanswered;
+  const answers = await Promise.allSettled(asked.map((one) => one()));
+  unanswered = asked.filter((_, index) => answers[index].status === "rejected");
+}
+await askOnce();
 
 let lines = null;
 let drawn = null;
+let wrong = null;
 
-const draw = () => lines && drawLines(place, lines, { changes, zone: farm.time_zone, after });
+function draw() {
+  trouble.replaceChildren(wrong ? (wrong.words?.() ?? String(wrong)) : "");
+  if (lines) drawLines(place, lines, { changes, zone: farm.time_zone, after });
+}
 
 async function load() {
   try {
     lines = await readLines();
-    trouble.replaceChildren();
-    const found = JSON.stringify(lines);
-    if (found !== drawn) draw(); // what is as it was stays under the finger
-    drawn = found;
+    wrong = null;
   } catch (problem) {
-    trouble.replaceChildren(problem.words?.() ?? String(problem));
+    wrong = problem;
+    if (!lines) place.replaceChildren();
   }
+  const fresh = JSON.stringify([lines, changes, farm.time_zone, wrong?.code]);
+  if (fresh !== drawn) draw(); // what is as it was stays under the finger
+  drawn = fresh;
 }
 
 const report = openReport(farm);
-const after = () => Promise.all([load(), report.load()]);
+async function after() {
+  await askOnce();
+  await Promise.all([load(), report.load()]);
+}
 
 onLanguage(draw);
 document.addEventListener("senka:link", ({ detail }) => detail === "open" && after());
 setInterval(() => {
   // beneath a dialog nothing changes: the button that opened it gets the focus back
-  if (document.visibilityState === "visible" && !document.querySelector("dialog[open]")) load();
+  if (document.visibilityState === "visible" && !document.querySelector("dialog[open]")) askOnce().then(load);
 }, AGAIN_MS);
 await after();

@@ -109,6 +109,13 @@ export function batchesPart(changed) {
   function busy(yes) {
     at("upload-go").disabled = yes;
     at("upload-stop").hidden = !yes;
+    if (yes) addEventListener("beforeunload", stay);
+    else removeEventListener("beforeunload", stay);
+  }
+
+  /** The browser asks before it leaves the page; on the way to the login the batch has been answered already. */
+  function stay(event) {
+    if (going?.running()) event.preventDefault();
   }
 
   form.addEventListener("submit", (event) => {

@@ -6,8 +6,8 @@ import { csrfHeaders, recognised } from "./session.js";
 const root = document.documentElement.dataset.root;
 
 /**
- * Sends the file as a batch; `advance(share)` hears how much is there, 0 to 1. Returns { done, stop }: the intake's report, which
- * rejects with a Problem, or with null once it was stopped.
+ * Sends the file as a batch; `advance(share)` hears how much is there, 0 to 1. Returns { done, stop, running }: `done` is the
+ * intake's report, which rejects with a Problem, or with null once it was stopped.
  */
 export function sendBatch(file, name, advance) {
   const request = new XMLHttpRequest();
@@ -27,7 +27,7 @@ export function sendBatch(file, name, advance) {
     request.addEventListener("abort", () => reject(null));
   });
   request.send(file);
-  return { done, stop: () => request.abort() };
+  return { done, stop: () => request.abort(), running: () => request.readyState !== XMLHttpRequest.DONE };
 }
 
 function parsed(text) {

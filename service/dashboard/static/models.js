@@ -13,13 +13,16 @@ import { may } from "./session.js";
 
 const LOOK_MS = 30_000; // others may promote and retrain meanwhile, on a command line too
 
-let rights = { operator: false, admin: false };
+let rights = null; // until it is said who looks
 let models = null;
 let drawn = "";
 
+/** Without an answer nothing may be changed here; the parts say what is wrong. */
+const granted = () => rights ?? { operator: false, admin: false };
+
 async function loadModels() {
   try {
-    models = await readModels(rights.admin);
+    models = await readModels(granted().admin);
     at("now-trouble").replaceChildren();
   } catch (problem) {
     at("now-trouble").replaceChildren(...saidOf(problem));
@@ -36,7 +39,7 @@ function drawModels() {
   drawn = fresh;
   redraw(at("now"), drawNow(models));
   at("versions-part").hidden = !models.versions.length;
-  redraw(at("versions"), drawVersions(models, { changes: rights.admin, after: loadModels }));
+  redraw(at("versions"), drawVersions(models, { changes: granted().admin, after: loadModels }));
 }
 
 const batches = batchesPart(() => runs.draw());
@@ -48,15 +51,22 @@ onLanguage(() => {
   runs.draw();
 });
 
-const loadAll = () => Promise.all([loadModels(), batches.load(), runs.load()]);
-
-try {
-  rights = { operator: await may("operator"), admin: await may("admin") };
-} catch {
-  // without an answer nothing may be changed here; the parts say what is wrong
+async function askRights() {
+  try {
+    rights = { operator: await may("operator"), admin: await may("admin") };
+  } catch {
+    // asked again with everything else, until there is an answer
+  }
+  batches.show(granted());
+  runs.show(granted());
 }
-batches.show(rights);
-runs.show(rights);
+
+async function loadAll() {
+  if (!rights) await askRights();
+  await Promise.all([loadModels(), batches.load(), runs.load()]);
+}
+
 await loadAll();
+document.addEventListener("senka:link", ({ detail }) => detail === "open" && !rights && loadAll());
 setInterval(() => document.hidden || loadAll(), LOOK_MS);
 document.addEventListener("visibilitychange", () => document.hidden || loadAll());

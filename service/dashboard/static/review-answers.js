@@ -54,6 +54,8 @@ export function openAnswers(save, more) {
     if (!open) return;
     open = false;
     save(grade);
+    // Enter is "right" for the next one too, whichever button this one was answered with
+    if (document.activeElement?.closest("#answers")) document.activeElement.blur();
   }
 
   at("right").addEventListener("click", () => tapped(() => finish(grading.grade)));
@@ -62,6 +64,8 @@ export function openAnswers(save, more) {
 
   addEventListener("keydown", (event) => {
     const { key, target } = event;
+    // held down on a button, it would press it many times a second
+    if (event.repeat && key === "Enter" && target.closest?.("#review button")) event.preventDefault();
     const typing = target.closest?.("input, select, textarea, dialog");
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing || document.querySelector("dialog[open]")) return;
     // Enter on a button or a link that was reached by Tab is that button's own

@@ -7,6 +7,8 @@ import { gradeWord, kindOf } from "./fruit.js";
 import { t, tn } from "./i18n.js";
 import { thumbnailOf } from "./review-photos.js";
 
+const NOBODY = "local"; // what the service calls whoever sits at the grading computer
+
 /** { grading, grade } -> "L → BL", or "L" where the model was right. */
 export function answerWord({ grading, grade }) {
   if (grading.grade === grade) return gradeWord(grade);
@@ -40,8 +42,8 @@ function item({ key, grading, grade }, undo) {
   return make("li", { "data-key": key }, button);
 }
 
-/** Says what is on its way only when it takes long or was refused: nobody has to know of the rest. */
-export function drawOutbox({ todo, refused }, problem, { again, giveUp }) {
+/** Says what is on its way only when it takes long, was refused, or is somebody else's: nobody has to know of the rest. */
+export function drawOutbox({ todo, refused, others }, problem, { again, giveUp }) {
   const place = at("outbox");
   const parts = [];
   if (problem && todo.length) {
@@ -49,7 +51,7 @@ export function drawOutbox({ todo, refused }, problem, { again, giveUp }) {
     parts.push(make("p", {}, count, " ", problem.words(), " ", t("It is kept here and tried again by itself.")));
   }
   if (refused.length) {
-    const { status, code, detail } = refused[0];
+    const { status, code, detail } = refused[0].refused;
     const refusal = new Problem(status, code, detail);
     const count = make("strong", {}, tn(refused.length, "{count} answer was refused.", "{count} answers were refused."));
     parts.push(
@@ -63,6 +65,24 @@ export function drawOutbox({ todo, refused }, problem, { again, giveUp }) {
       ),
     );
   }
+  for (const [name, waits] of others) {
+    parts.push(make("p", {}, othersWord(name, waits)));
+  }
   place.hidden = !parts.length;
   place.replaceChildren(...parts);
+}
+
+function othersWord(name, waits) {
+  if (name === NOBODY)
+    return tn(
+      waits,
+      "{count} answer given without a login waits here. It is sent when nobody is logged in.",
+      "{count} answers given without a login wait here. They are sent when nobody is logged in.",
+    );
+  return tn(
+    waits,
+    "{count} answer of {name} waits here until they log in again.",
+    "{count} answers of {name} wait here until they log in again.",
+    { name },
+  );
 }

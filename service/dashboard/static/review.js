@@ -10,7 +10,7 @@ import { openFruit } from "./review-fruit.js";
 import { openOutbox } from "./review-outbox.js";
 import { photograph } from "./review-photos.js";
 import { openQueue } from "./review-queue.js";
-import { may } from "./session.js";
+import { may, session } from "./session.js";
 import { toast } from "./toast.js";
 
 const SETTLED_MS = 600; // after the last answer was sent, the figures are asked for once more
@@ -33,7 +33,7 @@ async function asOperator() {
 }
 
 let settling = null;
-const outbox = openOutbox({
+const outbox = openOutbox((await session()).name, {
   changed: drawAnswered,
   sent() {
     clearTimeout(settling);
@@ -49,7 +49,7 @@ const queue = openQueue(
   },
   { looksOnly: !operator },
 );
-const answers = openAnswers(save, { u: () => undo(outbox.kept.done[0]?.key), s: skip, "?": help });
+const answers = openAnswers(save, { u: () => undo(outbox.kept().done[0]?.key), s: skip, "?": help });
 const fruit = openFruit(() => {
   at("fruit").dataset.open = "yes";
   if (operator) answers.unlock();
@@ -88,8 +88,9 @@ function drawCounts() {
 
 function drawAnswered() {
   if (!operator) return;
-  drawDone(outbox.kept, undo);
-  drawOutbox(outbox.kept, outbox.problem(), outbox);
+  const kept = outbox.kept();
+  drawDone(kept, undo);
+  drawOutbox(kept, outbox.problem(), outbox);
 }
 
 function save(grade) {
@@ -143,7 +144,7 @@ async function fillFilters() {
   if (at("why").selectedIndex < 0) at("why").value = "";
 }
 
-at("undo").addEventListener("click", () => undo(outbox.kept.done[0]?.key));
+at("undo").addEventListener("click", () => undo(outbox.kept().done[0]?.key));
 at("skip").addEventListener("click", skip);
 at("help-open").addEventListener("click", help);
 at("show-all").addEventListener("click", showAll);
@@ -158,4 +159,4 @@ onLanguage(() => {
 drawAnswered();
 await fillFilters().catch((problem) => at("trouble").replaceChildren(problem.words()));
 queue.filter({ line: at("line").value, why: at("why").value });
-outbox.work();
+if (operator) outbox.work();

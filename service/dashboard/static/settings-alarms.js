@@ -31,6 +31,7 @@ function shown(alarm, context) {
       await strip.refresh();
     }, context.again);
   return entry({
+    key: alarm.id,
     name: SAID[alarm.name] ? make("span", {}, t(SAID[alarm.name][0])) : make("span", { lang: "en" }, alarm.name.replaceAll("_", " ")),
     chips: [
       make("span", { class: "chip", "data-tone": alarm.until ? null : "bad" }, alarm.until ? t("over") : t("open")),

@@ -5,9 +5,9 @@ import { make } from "./dom.js";
 import { moment, t } from "./i18n.js";
 import { revoking } from "./settings-keys.js";
 import {
-  addressOf, asking, button, deleting, entries, entry, field, head, MOST, nameFrom, named, noteField, nothing, sentence, textField, trimmed,
+  addressOf, asking, button, deleting, entries, entry, field, head, keyed, MOST, nameFrom, named, noteField, nothing, sentence, textField, trimmed, trying,
 } from "./settings-parts.js";
-import { keep, makeKey, newKey, secretPanel } from "./settings-secret.js";
+import { keep, makeKey, newKey, secretPanels } from "./settings-secret.js";
 
 export const camerasSection = {
   load: async () => {
@@ -17,11 +17,11 @@ export const camerasSection = {
   draw: ({ cameras, lines }, context) => {
     const add = context.changes && button(t("Add a camera"), () => adding(lines, context), "main");
     if (!cameras.length) {
-      const help = t("A camera is entered here and gets its key, with which it sends photographs. On the grading computer itself it needs none.");
-      return [secretPanel(context), nothing("sign-camera", t("No camera yet"), help, add)];
+      const help = t("A camera is entered here and gets its key, with which it sends photographs. On the grading computer itself it needs none, unless everybody has to log in.");
+      return [...secretPanels(context), nothing("sign-camera", t("No camera yet"), help, add)];
     }
-    const about = t("A camera takes photographs of one line. On another computer it needs a key.");
-    return [secretPanel(context), head(about, add), entries(cameras.map((camera) => shown(camera, lines, context)))];
+    const about = t("A camera takes photographs of one line. On another computer it needs a key; on this one too, where everybody has to log in.");
+    return [...secretPanels(context), head(about, add), entries(cameras.map((camera) => shown(camera, lines, context)))];
   },
 };
 
@@ -61,14 +61,16 @@ function keysOf(camera, context) {
         t("Key"),
         " ",
         make("code", { translate: "no" }, prefix),
-        context.admin && button(t("Revoke"), () => revoke(prefix, context), "small"),
+        context.admin && keyed(button(t("Revoke"), () => revoke(prefix, context), "small"), `revoke ${prefix}`),
       ),
     ),
   );
 }
 
 async function revoke(prefix, context) {
-  await revoking(await ask(addressOf("keys", prefix)), context.again);
+  let key = null;
+  const found = async () => (key = await ask(addressOf("keys", prefix)));
+  await trying(found, () => key && revoking(key, context.again));
 }
 
 const lineField = (line, lines) =>

@@ -1,7 +1,7 @@
 // What the record of changes says, in words: actions, kinds of them to choose from, and what was changed in detail.
 
 import { make } from "./dom.js";
-import { mark, t } from "./i18n.js";
+import { mark, moment, t } from "./i18n.js";
 
 /** The filter: all actions that begin so. */
 export const KINDS = {
@@ -82,6 +82,9 @@ const FIELDS = {
   with: mark("with"),
 };
 
+/** Fields whose values are moments. */
+const MOMENTS = ["since", "until", "closed_at"];
+
 /** "lot.changed" -> words. One that is not here yet is shown as it is. */
 export const actionWord = (action) => (ACTIONS[action] ? t(ACTIONS[action]) : make("code", {}, action));
 
@@ -89,17 +92,18 @@ export const actionWord = (action) => (ACTIONS[action] ? t(ACTIONS[action]) : ma
 export const details = (detail) =>
   Object.entries(detail)
     .filter(([, value]) => value !== null)
-    .map(([name, value]) => [FIELDS[name] ? t(FIELDS[name]) : make("code", {}, name), ": ", ...shown(value)]);
+    .map(([name, value]) => [FIELDS[name] ? t(FIELDS[name]) : make("code", {}, name), ": ", ...shown(value, MOMENTS.includes(name))]);
 
-function shown(value) {
+function shown(value, isMoment) {
   const pair = value && typeof value === "object" && "from" in value && "to" in value && Object.keys(value).length === 2;
-  return pair ? [plain(value.from), " → ", plain(value.to)] : [plain(value)];
+  return pair ? [plain(value.from, isMoment), " → ", plain(value.to, isMoment)] : [plain(value, isMoment)];
 }
 
-function plain(value) {
+function plain(value, isMoment) {
   if (value === null || value === "") return "–";
   if (value === true) return t("yes");
   if (value === false) return t("no");
+  if (isMoment && !Number.isNaN(Date.parse(value))) return moment(value);
   if (typeof value === "object") return make("code", { translate: "no" }, JSON.stringify(value));
   return make("span", { translate: "no" }, String(value));
 }

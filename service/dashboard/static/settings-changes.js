@@ -4,7 +4,7 @@ import { ask, query } from "./api.js";
 import { make } from "./dom.js";
 import { clock, day, t } from "./i18n.js";
 import { actionWord, details, KINDS } from "./settings-changes-words.js";
-import { button, field, named, nothing, selectField, sentence, textField, trimmed, trying } from "./settings-parts.js";
+import { button, field, keyed, named, nothing, selectField, sentence, textField, trimmed, trying } from "./settings-parts.js";
 
 const PAGE = 50;
 
@@ -42,6 +42,7 @@ function filters(context) {
     field(t("to"), make("input", { type: "date", name: "until", value: chosen.until })),
     make("button", { class: "button" }, t("Show")),
   );
+  for (const [place, each] of [...form.elements].entries()) keyed(each, `filter ${place}`);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     context.filters = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, trimmed(value)]));

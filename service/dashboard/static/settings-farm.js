@@ -20,7 +20,7 @@ export const farmSection = {
       fields: figures(farm),
       yes: t("Save weights and prices"),
       wanted: wantedFigures,
-      more: reset(context),
+      more: reset(farm),
     }),
     farm.changed_at &&
       make("p", { class: "quiet" }, t("Last changed {time} by", { time: moment(farm.changed_at) }), " ", named(farm.changed_by)),
@@ -146,8 +146,9 @@ function wantedFigures(form) {
   return { grams_per_fruit: by("grams_per_fruit"), yen_per_fruit: by("yen_per_fruit") };
 }
 
-const reset = (context) =>
-  button(t("Defaults"), async () => {
+/** The button in the form of weights and prices, which alone is filled anew: the other may have something typed in it. */
+const reset = (farm) =>
+  button(t("Defaults"), async ({ currentTarget: { form } }) => {
     const sure = await confirm({
       title: t("Go back to the default weights and prices?"),
       what: [t("Reports of past days are reckoned anew too.")],
@@ -155,9 +156,9 @@ const reset = (context) =>
     });
     if (!sure) return;
     try {
-      await send("PATCH", "/v1/farm", { grams_per_fruit: null, yen_per_fruit: null });
+      Object.assign(farm, await send("PATCH", "/v1/farm", { grams_per_fruit: null, yen_per_fruit: null }));
+      fill(form, farm);
       toast(t("Saved."));
-      await context.again();
     } catch (problem) {
       if (!problem.words) throw problem;
       toast(problem.words(), { bad: true });

@@ -5,7 +5,7 @@ import { confirm } from "./dialog.js";
 import { make } from "./dom.js";
 import { day, moment, t } from "./i18n.js";
 import { addressOf, button, entries, entry, head, MOST, named, nothing, trying } from "./settings-parts.js";
-import { newKey, secretPanel } from "./settings-secret.js";
+import { newKey, secretPanels } from "./settings-secret.js";
 import { toast } from "./toast.js";
 
 export const keysSection = {
@@ -15,11 +15,11 @@ export const keysSection = {
   },
   draw: ({ keys, cameras }, context) => {
     const add = button(t("New camera key"), () => newKey(context, null, null, cameras), "main");
-    if (!keys.length) return [secretPanel(context), nothing("sign-camera", t("No key yet"), t("A camera on another computer sends its photographs with a key."), add)];
+    if (!keys.length) return [...secretPanels(context), nothing("sign-camera", t("No key yet"), t("A camera on another computer sends its photographs with a key."), add)];
     const good = keys.filter((key) => !key.revoked_at);
     const revoked = keys.filter((key) => key.revoked_at);
     return [
-      secretPanel(context),
+      ...secretPanels(context),
       head(t("A camera on another computer sends its photographs with a key. One for each camera is best: then it can be revoked alone."), add),
       good.length > 0 && entries(good.map((key) => shown(key, context))),
       revoked.length > 0 &&
@@ -31,6 +31,7 @@ export const keysSection = {
 function shown(key, context) {
   return entry({
     name: key.name,
+    key: key.prefix,
     facts: [
       make("code", { translate: "no" }, key.prefix),
       key.camera ? make("span", {}, t("only camera"), " ", named(key.camera)) : t("any camera"),

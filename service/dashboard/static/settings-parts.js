@@ -3,7 +3,7 @@
 import { send } from "./api.js";
 import { confirm, form } from "./dialog.js";
 import { make, sign } from "./dom.js";
-import { nodes, t } from "./i18n.js";
+import { nodes, percent, t } from "./i18n.js";
 import { toast } from "./toast.js";
 
 export const MOST = 10_000;
@@ -16,14 +16,24 @@ export const addressOf = (kind, name) => `/v1/${kind}/${encodeURIComponent(name)
 
 export const button = (word, run, kind = "") => make("button", { type: "button", class: `button ${kind}`.trim(), onclick: run }, word);
 
+/** A control that keeps the focus when its section is drawn anew. */
+export function keyed(control, key) {
+  control.dataset.key = key;
+  return control;
+}
+
 /** A text of the page with its `code` and **strong**. */
 export const sentence = (text, properties = {}) => make("p", properties, nodes(text));
 
 /** What a section is for, and the button that adds to it, where whoever looks may. */
-export const head = (text, add = null) => make("div", { class: "section-head" }, sentence(text), add);
+export const head = (text, add = null) => make("div", { class: "section-head" }, sentence(text), add && keyed(add, "add"));
 
-/** One of a list: its name, chips, facts on one line, a note that somebody wrote, and what can be done about it. */
-export function entry({ name, chips = [], facts = [], note = null, more = [], buttons = [], muted = false }) {
+/**
+ * One of a list: its name, chips, facts on one line, a note that somebody wrote, and what can be done about it. `key` tells it from
+ * the others where its name does not.
+ */
+export function entry({ name, key = name, chips = [], facts = [], note = null, more = [], buttons = [], muted = false }) {
+  for (const [place, each] of buttons.entries()) if (each) keyed(each, `${key} ${place}`);
   const told = facts.flat().filter(Boolean);
   return make(
     "li",
@@ -44,7 +54,7 @@ export const entries = (rows) => make("ul", { class: "panel entries" }, rows);
 
 /** What a section says while it has nothing, and what to do about it. */
 export const nothing = (name, title, text, add = null) =>
-  make("div", { class: "panel nothing" }, sign(name), make("h3", {}, title), sentence(text), add);
+  make("div", { class: "panel nothing" }, sign(name), make("h3", {}, title), sentence(text), add && keyed(add, "add"));
 
 /** A labelled field; `hint` says what fits into it. */
 export const field = (word, input, hint = null) => make("label", { class: "field" }, word, input, hint && make("span", { class: "hint" }, hint));
@@ -97,6 +107,12 @@ export async function deleting({ path, title, what, yes, done, after }) {
     await send("DELETE", path);
     toast(done);
   }, after);
+}
+
+/** A share as it was set: 0.625 -> "62.5 %", 0.004 -> "0.4 %", 0.5 -> "50 %". */
+export function exactShare(share) {
+  const digits = [0, 1, 2].find((each) => Number((share * 100).toFixed(each)) === Number((share * 100).toFixed(6)));
+  return percent(share, digits ?? 3);
 }
 
 export const trimmed = (text) => text?.trim() || null;

@@ -2,8 +2,8 @@
 
 import { ask } from "./api.js";
 import { make } from "./dom.js";
-import { moment, percent, t } from "./i18n.js";
-import { entries, entry, named, nothing, sentence } from "./settings-parts.js";
+import { moment, t } from "./i18n.js";
+import { entries, entry, exactShare, named, nothing, sentence } from "./settings-parts.js";
 
 export const rulesSection = {
   load: () => ask("/v1/profiles"),
@@ -32,5 +32,5 @@ function shown(profile, current) {
 function rule(name, value) {
   if (name !== "manual_below") return make("p", {}, make("code", {}, `${name}: ${JSON.stringify(value)}`));
   if (!value) return make("p", {}, t("No fruit goes to the manual lane for how sure the model is."));
-  return sentence(t("A fruit goes to the manual lane when the model is less than **{share}** sure of its grade.", { share: percent(value) }));
+  return sentence(t("A fruit goes to the manual lane when the model is less than **{share}** sure of its grade.", { share: exactShare(value) }));
 }

@@ -8,7 +8,12 @@ import { toast } from "./toast.js";
 
 const root = document.documentElement.dataset.root;
 
-/** Asks for a key of a camera (null: any that is named) and shows it through `context.fresh`. `cameras` are names to choose from. */
+/** Keys that nobody has said to have kept, the newest first: whichever section is shown meanwhile. */
+let fresh = [];
+
+addEventListener("beforeunload", (event) => fresh.length && event.preventDefault());
+
+/** Asks for a key of a camera (null: any that is named) and shows it. `cameras` are names to choose from. */
 export function newKey(context, camera, line, cameras = []) {
   return asking({
     title: camera === null ? t("New camera key") : t("New key for camera {name}", { name: camera }),
@@ -26,17 +31,19 @@ export function newKey(context, camera, line, cameras = []) {
 
 export const makeKey = (name, camera) => send("POST", "/v1/keys", { name, camera });
 
-/** Shows a key that was just made above the section's list, until somebody says that it is kept. */
+/** Shows a key that was just made above the list of cameras or keys, until somebody says that it is kept. */
 export async function keep(context, made, line = null) {
-  context.fresh = { made, line };
+  fresh.unshift({ made, line });
   await context.again();
+  if (!["#cameras", "#keys"].includes(location.hash)) location.hash = "#keys"; // somebody went on while it was made
   document.querySelector("#section-place .secret h3")?.focus();
 }
 
-/** The panel of `context.fresh`; null where there is none. */
-export function secretPanel(context) {
-  if (!context.fresh) return null;
-  const { made, line } = context.fresh;
+/** A panel for each key that was just made. */
+export const secretPanels = (context) => fresh.map((one) => secretPanel(one, context));
+
+function secretPanel(one, context) {
+  const { made, line } = one;
   const key = make("pre", { translate: "no", tabindex: 0, "aria-label": t("The key"), class: "secret-key" }, make("code", {}, made.key));
   const where = query({ line, camera: made.camera });
   const command = make(
@@ -49,7 +56,7 @@ export function secretPanel(context) {
     ),
   );
   const done = () => {
-    context.fresh = null;
+    fresh = fresh.filter((each) => each !== one);
     context.draw();
     document.getElementById("section-title").focus();
   };

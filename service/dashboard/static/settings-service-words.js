@@ -1,7 +1,8 @@
 // The settings that matter on a farm, in words: a title, a sentence, and how each value is said.
 
 import { make } from "./dom.js";
-import { mark, number, percent, t, tn } from "./i18n.js";
+import { mark, number, t, tn } from "./i18n.js";
+import { exactShare } from "./settings-parts.js";
 
 const NEVER = mark("never");
 const FOR_EVER = mark("for ever");
@@ -125,7 +126,7 @@ export function inWords(row, value) {
   const digits = Number.isInteger(value) ? 0 : 1;
   if (row.as === "days") return tn(value, "{count} day", "{count} days");
   if (row.as === "hours") return tn(value, "{count} hour", "{count} hours");
-  if (row.as === "share") return percent(value);
+  if (row.as === "share") return exactShare(value);
   if (row.as === "ms") return t("{count} s", { count: number(value / 1000, value % 1000 ? 1 : 0) });
   if (row.as === "bytes") return make("span", { translate: "no" }, value >= 2 ** 30 ? `${number(value / 2 ** 30, 1)} GiB` : `${number(value / 2 ** 20)} MiB`);
   return number(value, digits);

@@ -32,6 +32,7 @@ const SECTIONS = {
   changes: changesSection,
 };
 const FIRST = "device";
+const ASK_AGAIN_MS = 2_000;
 
 const whole = at("settings");
 const place = at("section-place");
@@ -39,17 +40,34 @@ const title = at("section-title");
 const links = Object.fromEntries(Object.keys(SECTIONS).map((name) => [name, document.querySelector(`#sections a[href="#${name}"]`)]));
 
 let shown = null; // { name, context, data, failed }
+let who = { name: null, role: null }; // whoever is not known yet may change nothing here; the service decides anyway
+let unknown = true;
+let askingAgain = null;
 
-// who does not answer may change nothing here; the service decides anyway
-const who = await session().catch(() => ({ name: null, role: null }));
-const admin = who.role === "admin";
-const changes = admin || who.role === "operator";
+async function identify() {
+  try {
+    who = await session();
+    unknown = false;
+  } catch {
+    // the service does not answer yet, as the strip above says
+    askingAgain = setTimeout(identifyAgain, ASK_AGAIN_MS);
+  }
+  for (const item of document.querySelectorAll("#sections [data-role]")) item.hidden = who.role !== "admin";
+  at("for-admins").hidden = unknown || who.role === "admin";
+}
 
-for (const item of document.querySelectorAll("#sections [data-role]")) item.hidden = !admin;
-at("for-admins").hidden = admin;
+async function identifyAgain() {
+  clearTimeout(askingAgain);
+  await identify();
+  if (!unknown) await show(shown.name);
+}
+
+await identify();
 
 async function show(name) {
   const mine = (shown = { name, data: null, failed: false });
+  const admin = who.role === "admin";
+  const changes = admin || who.role === "operator";
   const context = { admin, changes, me: who.name, again: () => read(mine), draw: () => drawn(mine) };
   mine.context = context;
   for (const [each, link] of Object.entries(links)) {
@@ -75,8 +93,11 @@ async function read(mine) {
 
 function drawn(mine) {
   if (mine !== shown) return; // another section was chosen meanwhile
+  const focused = place.contains(document.activeElement) ? (document.activeElement.closest("[data-key]")?.dataset.key ?? "") : null;
   if (mine.failed) place.replaceChildren(trouble(mine.failed, mine.context.again));
   else place.replaceChildren(...[SECTIONS[mine.name].draw(mine.data, mine.context)].flat().filter(Boolean));
+  // what had the focus keeps it; where it is gone, the section itself is the nearest thing
+  if (focused !== null) (place.querySelector(`[data-key="${CSS.escape(focused)}"]`) ?? title).focus({ preventScroll: true });
 }
 
 function trouble(problem, again) {
@@ -115,7 +136,11 @@ onLanguage(() => {
   fields().forEach((each, index) => (each.value = typed[index] ?? each.value));
 });
 
-document.addEventListener("senka:link", ({ detail }) => detail === "open" && shown?.failed && shown.context.again());
+document.addEventListener("senka:link", ({ detail }) => {
+  if (detail !== "open") return;
+  if (unknown) identifyAgain();
+  else if (shown?.failed) shown.context.again();
+});
 
 whole.dataset.chosen = named() ? "yes" : "no";
 await show(named() || FIRST);

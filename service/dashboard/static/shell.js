@@ -46,3 +46,11 @@ if (!document.body.hasAttribute("data-own-feed")) {
     refresh: alarms.refresh,
   });
 }
+
+// answers of a review that could not be sent yet go out from whatever page is open; most devices have none
+try {
+  const waits = Object.keys(localStorage).some((key) => key.startsWith("senka_review/"));
+  if (waits) import("./review-send.js").then(({ sendRest }) => sendRest());
+} catch {
+  // a browser that keeps nothing has nothing to send
+}

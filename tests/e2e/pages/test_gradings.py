@@ -220,6 +220,90 @@ def test_a_search_that_fails_says_so_and_claims_nothing(page: Page, service: Liv
     expect(page.locator("#results .tile")).to_have_count(FRUIT // 2)
 
 
+def test_a_year_that_is_typed_key_by_key_is_one_choice(page: Page, service: LiveService, complaints: list[str]) -> None:
+    page.goto(f"{service}/gradings")
+    unfolded(page)
+    expect(page.locator("#results .tile")).to_have_count(PAGE)
+    before = page.evaluate("history.length")
+    since = page.locator("[name=since]")
+    since.fill("2024-05-06T07:30")
+    page.wait_for_url("**since=2024-05-0*")
+    page.keyboard.type("01022025")  # month, day, and a year that is 2, 20 and 202 on its way
+    expect(since).to_have_value("2025-01-02T07:30")
+    page.wait_for_url("**since=2025-01-0*")
+    assert page.evaluate("history.length") == before + 1
+    expect(page.locator("#results .tile")).to_have_count(PAGE)
+    assert complaints == []
+
+
+def test_a_filter_that_is_taken_away_hands_the_focus_on(page: Page, service: LiveService) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{service}/gradings?line=1&lane=manual")
+    chosen = page.locator("#chosen button")
+    expect(chosen).to_have_count(2)
+    chosen.last.focus()
+    page.keyboard.press("Enter")
+    expect(chosen).to_have_count(1)
+    expect(chosen).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#fold")).to_be_focused()
+
+
+def test_a_day_begins_where_the_farm_is(page: Page, service: LiveService) -> None:
+    farm = service.get("/v1/farm").json
+    page.route("**/v1/farm", lambda route: route.fulfill(json={**farm, "time_zone": "Pacific/Kiritimati"}))
+    with page.expect_request("**/v1/gradings?*") as sent:
+        page.goto(f"{service}/gradings?span=yesterday")
+    wanted = parse_qs(urlsplit(sent.value.url).query)
+    # 14 hours ahead of UTC all year
+    assert (wanted["since"][0][10:], wanted["until"][0][10:]) == ("T10:00:00.000Z", "T10:00:00.000Z")
+
+
+def test_after_a_break_the_list_and_what_was_not_answered_are_asked_for_again(page: Page, service: LiveService) -> None:
+    page.route("**/v1/session", lambda route: route.abort())
+    page.goto(f"{service}/gradings")
+    expect(page.locator("#results .tile")).to_have_count(PAGE)
+    page.locator("#more").click()
+    expect(page.locator("#more")).to_be_hidden()
+    before = page.locator("#results .tile").count()
+    expect(page.locator("#export")).to_be_hidden()
+    page.locator("#results .tile").nth(2).focus()
+    found = listed(service)
+    newest = {**found[0], "id": "0193a2f0-7b1c-7d2e-9a57-1f0e4b6c2d11"}
+    page.route("**/v1/gradings?*", lambda route: route.fulfill(json={"gradings": [newest, *found], "next_cursor": None}))
+    page.unroute("**/v1/session")
+    page.evaluate("for (const detail of ['lost', 'open']) document.dispatchEvent(new CustomEvent('senka:link', { detail }))")
+    expect(page.locator("#results .tile")).to_have_count(before + 1)
+    expect(page.locator(f".tile[data-id='{found[2]['id']}']")).to_be_focused()
+    expect(page.locator("#export")).to_be_visible()
+
+
+def test_more_of_a_list_is_not_added_to_another(page: Page, service: LiveService) -> None:
+    page.goto(f"{service}/gradings")
+    expect(page.locator("#more")).to_be_enabled()
+    held: list[Route] = []
+    page.route("**/v1/gradings?*line=1*", lambda route: held.append(route))
+    unfolded(page)
+    page.locator("[name=line]").select_option("1")
+    expect(page.locator("#busy")).to_be_visible()
+    expect(page.locator("#more")).to_be_disabled()
+    held[0].continue_()
+    expect(page.locator("#results .tile")).to_have_count(FRUIT // 2)
+    expect(page.locator("#busy")).to_be_hidden()
+
+
+def test_what_went_wrong_is_said_in_the_language_of_the_moment(page: Page, service: LiveService) -> None:
+    off = {"code": "records_off", "detail": "no records"}
+    page.route("**/v1/gradings?*", lambda route: route.fulfill(status=409, json=off))
+    page.goto(f"{service}/gradings")
+    expect(page.locator("#trouble")).to_contain_text("keeps no records")
+    expect(page.locator("#busy")).to_be_hidden()
+    page.locator("[data-language]").click()
+    expect(page.locator("#trouble")).not_to_contain_text("keeps no records")
+    expect(page.locator("#trouble")).not_to_be_empty()
+    expect(page.locator("#results")).to_be_empty()
+
+
 # one grading
 
 
@@ -259,6 +343,12 @@ def test_measures_are_in_millimetres_where_the_camera_is_calibrated(page: Page, 
     for words in ("100 mm (200 pixels)", "20 mm (40 pixels)", "5.2 mm per 10 cm", "18.0 cm² (7,200 pixels)"):
         expect(page.locator("#measures")).to_contain_text(words)
     expect(page.locator("#verdict .lane")).to_contain_text("its measures say another grade")
+
+
+def test_a_rule_says_the_share_that_it_has(page: Page, service: LiveService) -> None:
+    page.route("**/v1/profiles/*", lambda route: route.fulfill(json={"version": 1, "rules": {"manual_below": 0.625}}))
+    page.goto(f"{service}/gradings/{listed(service)[0]['id']}")
+    expect(page.locator("#model")).to_contain_text("Below 62.5\u00a0% sure, fruit goes to the manual lane.")
 
 
 def test_the_photograph_is_outlined_and_enlarged(page: Page, service: LiveService, complaints: list[str]) -> None:
@@ -382,9 +472,10 @@ def test_a_correction_that_is_refused_keeps_what_was_entered(page: Page, service
 
 
 def test_an_unknown_grading_and_one_without_a_photograph(page: Page, service: LiveService) -> None:
-    for unknown in ("0193a2f0-7b1c-7d2e-9a57-1f0e4b6c2d11", quote(EVIL, safe="")):
+    for unknown in ("0193a2f0-7b1c-7d2e-9a57-1f0e4b6c2d11", quote(EVIL, safe=""), "%"):
         page.goto(f"{service}/gradings/{unknown}")
         expect(page.locator("#unknown")).to_contain_text("This grading is not on record.")
+        expect(page.locator("#busy")).to_be_hidden()
         expect(page.locator("#one")).to_be_hidden()
     page.route("**/image", lambda route: route.fulfill(status=404, json={"code": "photograph_not_kept"}))
     page.goto(f"{service}/gradings/{listed(service)[0]['id']}")

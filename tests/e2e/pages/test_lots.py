@@ -259,6 +259,69 @@ def test_records_that_do_not_answer_are_said_in_both_places(page: Page, service:
     page.goto(f"{service}/lots")
     for place in ("#lines-trouble", "#report-trouble"):
         expect(page.locator(place)).to_contain_text("The records do not answer.")
+    expect(page.locator(".busy:visible")).to_have_count(0)  # nothing goes on any more
+    page.locator("[data-language]").click()
+    for place in ("#lines-trouble", "#report-trouble"):
+        expect(page.locator(place)).not_to_contain_text("The records do not answer.")
+        expect(page.locator(place)).not_to_be_empty()
+
+
+def test_no_report_stands_under_another_question(page: Page, service: LiveService) -> None:
+    complaints = complaints_of(page)
+    opened(page, service)
+    held: list[Route] = []
+    page.route("**/v1/report?by=day*", lambda route: held.append(route))
+    page.get_by_role("button", name="by day").click()
+    expect(page.locator("#report-rows")).to_have_attribute("aria-busy", "true")
+    page.locator("[data-language]").click()  # the lots are drawn again, and not as days
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+    expect(page.locator(".report-table")).to_contain_text(A)
+    expect(page.locator("#report-head h2")).to_have_count(1)
+    assert complaints == []
+    held[0].fulfill(status=503, json={"code": "records_unavailable", "detail": "no database"})
+    expect(page.locator("#report-trouble")).not_to_be_empty()
+    expect(page.locator(".report-table")).to_have_count(0)
+
+
+def test_a_year_that_is_typed_key_by_key_is_one_date(page: Page, service: LiveService) -> None:
+    opened(page, service)
+    since = page.locator("[name=from]")
+    since.focus()
+    page.keyboard.type("01022025")
+    expect(since).to_have_value("2025-01-02")
+    expect(page).to_have_url(re.compile(r"since=2025-01-01T15"))
+
+
+def test_who_and_where_are_asked_again_when_the_service_is_back(page: Page, service: LiveService) -> None:
+    for path in ("session", "farm"):
+        page.route(f"**/v1/{path}", lambda route: route.abort())
+    opened(page, service)
+    expect(page.locator("#lines button")).to_have_count(0)
+    for path in ("session", "farm"):
+        page.unroute(f"**/v1/{path}")
+    page.evaluate("document.dispatchEvent(new CustomEvent('senka:link', { detail: 'open' }))")
+    expect(card(page, "1").get_by_role("button", name="Change lot")).to_be_visible()
+    expect(page.locator("#report-zone")).to_contain_text("Asia/Tokyo")
+
+
+def test_times_of_a_wrong_lot_are_the_farms(page: Page, service: LiveService) -> None:
+    opened(page, service)
+    card(page, "1").get_by_role("button", name="Wrong lot?").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("button", name="Today").click()
+    today = (datetime.now(UTC) + timedelta(hours=9)).date()
+    expect(form.get_by_label("from", exact=True)).to_have_value(f"{today}T00:00")
+    with page.expect_request("**/v1/stats?*") as sent:
+        form.get_by_label("from", exact=True).fill("2026-01-01T00:00")
+    assert "since=2025-12-31T15%3A00%3A00.000Z" in sent.value.url
+
+
+def test_days_of_one_grower_do_not_lead_to_the_fruit_of_all(page: Page, service: LiveService) -> None:
+    opened(page, service, "?by=day&since=2026-01-01T00:00:00Z&grower=Koike")
+    expect(page.locator(".report-table tbody.one").first).to_be_visible()
+    expect(page.locator(".report-table tbody.one a")).to_have_count(0)
+    opened(page, service, "?by=lot&since=2026-01-01T00:00:00Z&grower=Koike")
+    expect(page.locator(".report-table").get_by_role("link", name=A)).to_be_visible()
 
 
 def test_a_viewer_sees_and_changes_nothing(page: Page, service: LiveService) -> None:

@@ -199,6 +199,33 @@ def test_wrong_rows_are_listed_and_nothing_chosen_is_lost(page: Page, service: L
     expect(report.get_by_role("table")).to_have_count(0)
 
 
+def test_leaving_during_an_upload_is_asked_about(page: Page, service: LiveService, tmp_path: Path) -> None:
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    held: list[Route] = []
+    page.route("**/v1/batches?name=*", lambda route: held.append(route))
+    opened(page, service)
+    page.get_by_label("Zip file").set_input_files(zipped(tmp_path, "some.zip", {"a.png": photograph(1)}, {"a.png": "L"}))
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#upload-stop")).to_be_visible()
+    page.goto(f"{service}/lots")
+    assert asked == ["beforeunload"]
+    page.goto(f"{service}/models")
+    opened(page, service)
+    assert asked == ["beforeunload"]
+
+
+def test_who_looks_is_asked_again_when_the_service_is_back(page: Page, service: LiveService) -> None:
+    page.route("**/v1/session", lambda route: route.abort())
+    opened(page, service)
+    expect(page.locator(".sentences")).to_be_visible()
+    expect(page.get_by_role("button", name="Promote")).to_have_count(0)
+    page.unroute("**/v1/session")
+    page.evaluate("document.dispatchEvent(new CustomEvent('senka:link', { detail: 'open' }))")
+    expect(version(page, 3).get_by_role("button", name="Promote")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
 def test_a_retraining_is_shown_step_by_step_and_its_end_by_itself(page: Page, service: LiveService) -> None:
     known = Retrainings(service.home / "retrainings")
     running = "20261128T021100Z-dddddd"

@@ -1,11 +1,12 @@
 """The review page of a real service in a real browser: no answer is lost, no fruit is shown to two people, wrong taps go back."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from models.grades import GRADES
 from tests.e2e.live import LiveService
@@ -36,6 +37,9 @@ ANSWER_ALL = """async (wanted) => {
   }
   return seen;
 }"""
+
+SEND_REST = """() =>
+  import(new URL('review-send.js', document.querySelector('script[type=module]').src)).then((module) => module.sendRest())"""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,7 @@ def corrections(service: LiveService, grading_id: str | None = None) -> list[dic
 
 def until_sent(page: Page) -> None:
     """Nothing is on its way any more."""
-    page.wait_for_function("() => !JSON.parse(sessionStorage.getItem('senka_review') ?? '{\"todo\":[]}').todo.length")
+    page.wait_for_function("() => !Object.keys(localStorage).some((each) => each.startsWith('senka_review/'))")
 
 
 def test_right_is_one_tap_and_another_grade_two(page, service):
@@ -236,6 +240,109 @@ def test_what_is_refused_is_kept_until_somebody_decides(page, service):
     expect(page.locator("#outbox")).to_be_hidden()
     until_sent(page)
     assert len(corrections(service, first)) == 1
+
+
+def test_what_is_left_when_a_page_closes_is_sent(page, service):
+    opened(page, service)
+    first = shown(page)
+    held: list[Route] = []
+    page.route("**/v1/corrections", lambda route: held.append(route))
+    tap(page, "#right")
+    second = after(page, first)
+    page.wait_for_function("() => JSON.parse(localStorage.getItem('senka_review_sender'))")
+    tap(page, "#right")
+    third = after(page, second)
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.unroute("**/v1/corrections")
+    page.goto(f"{service}/review")
+    shown(page)
+    until_sent(page)
+    assert asked == ["beforeunload"]
+    assert [len(corrections(service, one)) for one in (first, second, third)] == [1, 1, 0]
+
+
+def test_answers_of_somebody_else_wait_for_them(page, service):
+    name = "Aiko"
+    page.route("**/v1/session", lambda route: route.fulfill(json={"kind": "user", "name": name, "role": "operator"}))
+    page.route("**/v1/corrections", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    opened(page, service)
+    first = shown(page)
+    tap(page, "#right")
+    after(page, first)
+    expect(page.locator("#outbox")).to_contain_text("1 answer not sent yet.")
+    name = HOSTILE
+    page.reload()
+    expect(page.locator("#outbox")).to_have_text("1 answer of Aiko waits here until they log in again.")
+    expect(page.locator("#undo")).to_be_disabled()
+    page.unroute("**/v1/corrections")
+    second = shown(page)
+    tap(page, "#right")
+    after(page, second)
+    expect(page.locator("#outbox")).to_have_text("1 answer of Aiko waits here until they log in again.")
+    page.wait_for_function("() => Object.keys(localStorage).filter((each) => each.startsWith('senka_review/')).length === 1")
+    assert [len(corrections(service, one)) for one in (first, second)] == [0, 1]
+    name = "Aiko"
+    page.reload()
+    until_sent(page)
+    expect(page.locator("#outbox")).to_be_hidden()
+    assert len(corrections(service, first)) == 1
+
+
+def test_a_session_that_has_ended_leads_to_the_login_without_a_question(page, service):
+    opened(page, service)
+    first = shown(page)
+    problem = json.dumps({"code": "unauthenticated", "detail": "Log in."})
+    page.route(
+        "**/v1/corrections", lambda route: route.fulfill(status=401, body=problem, content_type="application/problem+json")
+    )
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    tap(page, "#right")
+    expect(page).to_have_url(re.compile(r"/login\?next="))
+    assert asked == []
+    page.unroute("**/v1/corrections")
+    opened(page, service)
+    until_sent(page)
+    assert len(corrections(service, first)) == 1
+
+
+def test_another_page_sends_what_was_left(page, service):
+    opened(page, service)
+    first = shown(page)
+    page.context.set_offline(True)
+    tap(page, "#right")
+    after(page, first)
+    expect(page.locator("#outbox")).to_contain_text("1 answer not sent yet.")
+    other = page.context.new_page()
+    page.close()
+    page.context.set_offline(False)
+    other.goto(f"{service}/settings")
+    assert corrections(service, first) == []
+    other.evaluate(SEND_REST)
+    until_sent(other)
+    assert len(corrections(service, first)) == 1
+
+
+def test_a_key_held_down_answers_one_fruit_only(page, service):
+    opened(page, service)
+    first = shown(page)
+    page.locator("#right").focus()
+    page.keyboard.down("Enter")
+    second = after(page, first)
+    for _ in range(3):
+        page.wait_for_timeout(270)  # longer than a finger bounces
+        page.keyboard.down("Enter")
+    assert shown(page) == second
+    page.keyboard.up("Enter")
+    page.locator("#right").focus()
+    page.keyboard.down("Enter")
+    third = after(page, second)
+    page.keyboard.up("Enter")
+    page.keyboard.press("Enter")  # on no button any more: it is "right"
+    after(page, third)
+    until_sent(page)
+    assert [len(corrections(service, one)) for one in (first, second, third)] == [1, 1, 1]
 
 
 def test_two_pages_never_show_the_same_fruit(browser, service):

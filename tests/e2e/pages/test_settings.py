@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from models.repository import ModelRepository
 from service.records.alarms import opened, put_closed, put_open
@@ -189,9 +189,12 @@ def test_the_farm_is_changed_and_what_is_refused_stays_typed(page: Page, service
     assert (farm["name"], farm["time_zone"], farm["shift_starts"]) == (EVIL, "Asia/Tokyo", ["06:30", "14:00"])
     assert farm["yen_per_fruit"]["M"] == 17.5
     expect(place.get_by_label("M grams", exact=True)).to_have_value(f"{farm['grams_per_fruit']['M']:g}")
+    place.get_by_label("Name of the farm").fill("not saved yet")
     place.get_by_role("button", name="Defaults").click()
     pressed(page, "Go back").click()
     expect(price).to_have_value(default)
+    expect(place.get_by_label("Name of the farm")).to_have_value("not saved yet")
+    expect(place.get_by_role("button", name="Defaults")).to_be_focused()
     assert page.locator("img[src=x]").count() == 0
 
 
@@ -212,6 +215,7 @@ def test_a_name_is_entered_noted_on_and_deleted(page: Page, service: LiveService
     page.get_by_label("Note (may stay empty)").fill(f"{EVIL}\nbeside the door")
     pressed(page, "Save").click()
     expect(row(page, "new one")).to_contain_text("beside the door")
+    expect(row(page, "new one").get_by_role("button", name="Note")).to_be_focused()
     assert service.get(f"/v1/{section}/new%20one").json["note"] == f"{EVIL}\nbeside the door"
     row(page, used).get_by_role("button", name="Delete").click()
     pressed(page, "Delete").click()
@@ -219,6 +223,7 @@ def test_a_name_is_entered_noted_on_and_deleted(page: Page, service: LiveService
     row(page, "new one").get_by_role("button", name="Delete").click()
     pressed(page, "Delete").click()
     expect(row(page, "new one")).to_have_count(0)
+    expect(page.locator("#section-title")).to_be_focused()
     assert service.get(f"/v1/{section}/new%20one").status == 404
 
 
@@ -271,8 +276,21 @@ def test_a_key_is_made_and_revoked(page: Page, service: LiveService) -> None:
     place = opened_at(page, service, "keys")
     page.get_by_role("button", name="New camera key").click()
     page.get_by_label("Name of the key").fill("spare")
+    held: list[Route] = []
+    page.route("**/v1/keys", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
     pressed(page, "Make the key").click()
+    expect(pressed(page, "Cancel")).to_be_disabled()
+    for _ in range(3):
+        page.keyboard.press("Escape")  # a browser lets a second one through
+    held[0].continue_()
     expect(place.locator(".secret-key")).to_contain_text("senka_")
+    secret = place.locator(".secret-key").inner_text()
+    # it is shown until somebody says that it is kept, whatever is looked at meanwhile
+    page.locator("#sections a[href='#lines']").click()
+    expect(page.locator("#section-title")).to_have_text("Lines")
+    expect(row(page, "1")).to_be_visible()
+    page.go_back()
+    expect(place.locator(".secret-key")).to_have_text(secret)
     expect(row(page, "spare")).to_contain_text("any camera")
     row(page, "spare").get_by_role("button", name="Revoke").click()
     pressed(page, "Cancel").click()
@@ -282,6 +300,16 @@ def test_a_key_is_made_and_revoked(page: Page, service: LiveService) -> None:
     place.get_by_text(re.compile(r"Revoked keys: \d+")).click()
     expect(row(page, "spare")).to_contain_text("revoked")
     expect(row(page, "spare").get_by_role("button")).to_have_count(0)
+
+
+def test_a_key_that_cannot_be_asked_for_is_said(page: Page, service: LiveService) -> None:
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    opened_at(page, service, "cameras")
+    page.route("**/v1/keys/*", lambda route: route.abort())
+    row(page, EVIL).get_by_role("button", name="Revoke").first.click()
+    said(page, "The grading computer does not answer.")
+    assert complaints == []
 
 
 # people
@@ -365,6 +393,35 @@ def test_the_record_of_changes_is_filtered(page: Page, service: LiveService) -> 
     page.keyboard.press("Enter")
     expect(place.locator(".nothing")).to_contain_text("Take one away")
     expect(place.get_by_label("What")).to_have_value("user.")
+
+
+def test_moments_and_shares_are_said_as_people_do(page: Page, service: LiveService) -> None:
+    at = "2026-01-05T03:04:05.123456+00:00"
+    line = {
+        "at": at,
+        "actor": "Ada",
+        "address": None,
+        "action": "lot.reassigned",
+        "subject": "A",
+        "detail": {"since": at, "to": "B"},
+    }
+    page.route("**/v1/audit*", lambda route: route.fulfill(json={"audit": [line], "next_cursor": None}))
+    profile = {"version": 1, "created_at": at, "created_by": "Ada", "rules": {"manual_below": 0.625}}
+    page.route("**/v1/profiles", lambda route: route.fulfill(json={"in_effect": 1, "profiles": [profile]}))
+    place = opened_at(page, service, "changes")
+    expect(place.locator("tbody")).to_contain_text(re.compile(r"from: \w+ \d, 2026 \d\d:\d\d"))
+    expect(place.locator("tbody")).not_to_contain_text("+00:00")
+    expect(opened_at(page, service, "rules")).to_contain_text("less than 62.5\u00a0% sure")
+
+
+def test_a_role_that_could_not_be_asked_for_is_asked_for_again(page: Page, service: LiveService) -> None:
+    page.route("**/v1/session", lambda route: route.abort())
+    place = opened_at(page, service, "lines")
+    expect(row(page, "1")).to_be_visible()
+    expect(place.get_by_role("button", name="Add a line")).to_have_count(0)
+    page.unroute("**/v1/session")
+    expect(place.get_by_role("button", name="Add a line")).to_be_visible()
+    expect(page.locator("#sections a[href='#users']")).to_be_visible()
 
 
 # roles
