@@ -57,7 +57,7 @@ def test_an_operator_logs_in_with_a_pin_and_out_again(service: LiveService, page
     page.goto(f"{service}/learn?chapter=1")
     expect(page).to_have_url(f"{service}/login?next=/learn%3Fchapter%3D1")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for button in page.locator("button:visible").all():
+    for button in page.locator("form button:visible").all():
         box = button.bounding_box()
         assert box is not None
         assert box["height"] >= 60  # a finger in a glove
