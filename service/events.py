@@ -190,6 +190,7 @@ class Events:
             await self._read(seen)
         finally:
             counter.cancel()
+            await asyncio.wait({counter})
 
     async def _read(self, seen: int) -> None:
         loop = asyncio.get_running_loop()

@@ -64,12 +64,14 @@ export function form({ title, fields, yes, submit }) {
         else toast(words, { bad: true });
       } finally {
         go.disabled = cancel.disabled = false;
-        underway = null;
       }
     }
     body.addEventListener("submit", (event) => {
       event.preventDefault();
-      underway ??= sending();
+      // what is refused at once has ended before it was noted as under way, so the note goes afterwards
+      underway ??= sending().finally(() => {
+        underway = null;
+      });
     });
     dialog.addEventListener("cancel", (event) => underway && event.preventDefault());
     // a browser lets a second Escape through all the same: what was made is not lost then

@@ -126,7 +126,7 @@ def test_a_lot_ends_after_a_question_and_can_be_taken_back(page: Page, service: 
     card(page, "1").get_by_role("button", name="End this lot").click()
     expect(page.get_by_role("dialog")).to_contain_text("It leaves line 1.")
     page.get_by_role("dialog").get_by_role("button", name="End this lot").click()
-    expect(card(page, "1")).to_contain_text("No lot.")
+    expect(card(page, "1")).to_contain_text("No lot is chosen.")
     assert lot_on(service, "1") is None
     assert service.get(f"/v1/lots/{A}").json["closed_at"]
     page.get_by_role("button", name="Undo").click()

@@ -277,6 +277,10 @@ def test_answers_of_somebody_else_wait_for_them(page, service):
     expect(page.locator("#undo")).to_be_disabled()
     page.unroute("**/v1/corrections")
     second = shown(page)
+    if second == first:  # nobody has answered it as far as the service knows
+        page.click("#skip")
+        after(page, first)
+        second = shown(page)
     tap(page, "#right")
     after(page, second)
     expect(page.locator("#outbox")).to_have_text("1 answer of Aiko waits here until they log in again.")

@@ -71,7 +71,7 @@ def test_with_records_off_it_is_promoted_all_the_same(home, monkeypatch):  # noq
 
 @pytest.mark.parametrize(
     ("setting", "value", "says"),
-    [("SENKA_DATABASE_URL", "postgresql://senka@127.0.0.1:9/senka", "cannot be opened"), ("SENKA_PORT", "x", "SENKA_PORT")],
+    [("SENKA_DATABASE_URL", "postgresql://senka@127.0.0.1:9/senka", "do not answer"), ("SENKA_PORT", "x", "SENKA_PORT")],
 )
 def test_what_cannot_be_put_on_the_trail_is_done_and_said(monkeypatch, setting, value, says):
     make_model(Path("1.onnx"))

@@ -8,10 +8,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 import service.dashboard
 from models.grades import GRADES
+from tests.pages import complaints_of
 from tests.service.dashboard.fake_line import MODEL, FakeLine, create_fake, free_port, grading, serving
 
 HERE = Path(service.dashboard.__file__).parent
@@ -36,15 +37,7 @@ def address(line: FakeLine) -> Iterator[str]:
 @pytest.fixture
 def complaints(page: Page) -> list[str]:
     """What the browser says against the page: script errors, refused inline code, files that are missing."""
-    found: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            found.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: found.append(str(error)))
-    return found
+    return complaints_of(page)
 
 
 def until(page: Page, condition: Callable[[], bool]) -> None:
@@ -106,7 +99,7 @@ def test_only_static_files_are_served(address: str, path: str) -> None:
     "path", [*TEMPLATES, *(path for path in STATIC if path.suffix in (".js", ".css", ".svg"))], ids=lambda path: path.name
 )
 def test_nothing_comes_from_outside_the_box(path: Path) -> None:
-    text = path.read_text(encoding="utf-8").replace('xmlns="http://www.w3.org/2000/svg"', "")
+    text = path.read_text(encoding="utf-8").replace('"http://www.w3.org/2000/svg"', "")
     assert not re.findall(r"(?:https?:)?//[a-z0-9-]+\.[a-z]", text)
 
 
