@@ -87,7 +87,8 @@ export function showAlarms(strip) {
   }
 
   function row(alarm) {
-    const [what, todo] = SAID[alarm.name]?.map((key) => t(key)) ?? [alarm.name.replaceAll("_", " "), ""];
+    const said = SAID[alarm.name]?.map((key) => t(key));
+    const [what, todo] = said ?? [make("span", { lang: "en" }, alarm.name.replaceAll("_", " ")), ""];
     const seen = alarm.acknowledged_by
       ? make("span", { class: "seen" }, t("Seen by {name}", { name: alarm.acknowledged_by }))
       : mayAct && make("button", { type: "button", onclick: (event) => acknowledge(alarm, event.currentTarget) }, t("I have seen it"));
