@@ -54,6 +54,7 @@ from service.api.document import Documented
 from service.api.upload import Uploads
 from service.bodies import SmallBodies
 from service.current_lots import CurrentLots
+from service.dashboard.newest import newest_of
 from service.dashboard.routes import mount
 from service.errors import RecordsUnavailable
 from service.events import Events
@@ -140,7 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(resource.router)
     for resource in (batches, retrainings, corrections, lots, lines, growers, cameras, alarms_api, profiles, audit, settings_api):
         app.include_router(resource.router)
-    mount(app)
+    mount(app, newest_of(lambda: app.state.context.records))
     return app
 
 

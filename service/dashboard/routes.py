@@ -9,8 +9,9 @@ from fastapi.templating import Jinja2Templates
 from starlette.responses import Response
 from starlette.types import Scope
 
-from models.grades import BENT, GRADES, STRAIGHT
+from models.grades import GRADES
 from service.dashboard.language import COOKIE, DOMAINS, LANGUAGES, Speaker, mark, negotiated, words
+from service.dashboard.newest import FindNewest, family, looked_up
 from service.dashboard.pages import HERE, PAGES, PageSpec, modules
 from service.errors import NotFound
 
@@ -27,11 +28,6 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
 """No inline script or style, nothing from outside the box: a shed has no internet, and a photograph's name is never code."""
 
 SAFETY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
-
-
-def family(grade: str) -> str:
-    """The kind of fruit that a grade stands for; pages give each kind a colour, a sign and a word."""
-    return "straight" if grade in STRAIGHT else "bent" if grade in BENT else "misshapen"
 
 
 class DashboardFiles(StaticFiles):
@@ -79,11 +75,11 @@ class Pages:
         return self._templates.TemplateResponse(request, spec.template, given, headers=headers)
 
 
-def router(pages: Pages) -> APIRouter:
+def router(pages: Pages, newest: FindNewest | None) -> APIRouter:
     """All of PAGES, and the words of the scripts. Not in the OpenAPI schema: programs use the JSON resources."""
     found = APIRouter(include_in_schema=False)
     for path, spec in PAGES.items():
-        _add(found, pages, path, spec)
+        _add(found, pages, path, spec, newest)
 
     @found.get("/words/{language}/{domain}")
     def said(language: str, domain: str) -> Response:
@@ -94,13 +90,14 @@ def router(pages: Pages) -> APIRouter:
     return found
 
 
-def _add(found: APIRouter, pages: Pages, path: str, spec: PageSpec) -> None:
+def _add(found: APIRouter, pages: Pages, path: str, spec: PageSpec, newest: FindNewest | None) -> None:
     @found.get(path, response_class=HTMLResponse, name=path)
-    def page(request: Request) -> Response:
-        return pages.render(request, spec)
+    async def page(request: Request) -> Response:
+        fruit = await looked_up(newest, request.query_params.get("line")) if newest and spec.own_feed else None
+        return pages.render(request, spec, newest=fruit)
 
 
-def mount(app: FastAPI) -> None:
-    """Add the pages and `/static` to the service."""
-    app.include_router(router(Pages()))
+def mount(app: FastAPI, newest: FindNewest | None = None) -> None:
+    """Add the pages and `/static` to the service; the live page comes with the `newest` fruit where that is given."""
+    app.include_router(router(Pages(), newest))
     app.mount("/static", DashboardFiles(directory=HERE / "static"), name="static")

@@ -32,12 +32,16 @@ ROUND_S: Final = 8.0
 ROUNDS: Final = 5
 LOADS: Final = 7
 CLIENTS: Final = 8
-FRUIT_SHOWN: Final = """document.addEventListener('DOMContentLoaded', () => {
-  const letters = document.getElementById('fruit-grade');
-  const note = () => { if (letters.textContent) window.fruitShown ??= performance.now(); };
-  new MutationObserver(note).observe(letters, { childList: true });
-  note();
-});"""
+FRUIT_SHOWN: Final = """() => {
+  const note = () => {
+    if (!document.getElementById('fruit-grade')?.textContent) return;
+    watching.disconnect();
+    // the second frame comes after the paint of the first
+    requestAnimationFrame(() => requestAnimationFrame(() => (window.fruitShown = performance.now())));
+  };
+  const watching = new MutationObserver(note);
+  watching.observe(document, { childList: true, subtree: true, characterData: true });
+}"""
 WATCHING: Final = """() => {
   window.seen = {};
   window.longest = [];
@@ -131,12 +135,13 @@ def first_load(service: LiveService, language: str) -> dict[str, Any]:
         with chromium() as browser:
             context = browser.new_context(viewport={"width": 1024, "height": 768}, locale=language)
             page = context.new_page()
-            page.add_init_script(FRUIT_SHOWN)
+            page.add_init_script(f"({FRUIT_SHOWN})()")
             context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
             sizes.clear()
             page.on("response", lambda answer: sizes.append(len(answer.body())) if "/v1/" not in answer.url else None)
             page.goto(str(service))
             page.wait_for_selector("#fruit-grade:not(:empty)")
+            page.wait_for_function("window.fruitShown")
             shown.append(page.evaluate("window.fruitShown"))
             painted.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
             page.wait_for_timeout(500)

@@ -91,3 +91,14 @@ def test_a_line_is_watched_alone(service: LiveService, page: Page) -> None:
     expect(page.locator("#tally-total")).to_have_text("4")
     page.get_by_role("button", name="All lines").click()
     expect(page.locator("#tally-total")).to_have_text("8")
+
+
+def test_the_page_comes_with_the_newest_fruit(service: LiveService, page: Page) -> None:
+    """Of the chosen line, in the page as it is served; a slow tablet need not wait for scripts."""
+    one = service.grade(photograph(13), "line=1&camera=line1-top").json
+    other = service.grade(photograph(14), "line=2&camera=line2-top").json
+    page.route("**/*.js", lambda route: route.abort())
+    for path, newest in (("/", other), ("/?line=1", one)):
+        page.goto(f"{service}{path}")
+        expect(page.locator("#fruit-grade")).to_have_text(newest["grade"] or "–")
+        assert newest["id"] in (page.locator("#fruit-photo").get_attribute("src") or "")
