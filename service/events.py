@@ -26,6 +26,9 @@ POLL_S: Final = 0.2
 """How long another worker's grading may take to show; this worker's own show at once."""
 PACE_S: Final = 0.125
 """The records are read no more often: faster than anybody can see, and each look costs the line a little."""
+RUSH_PER_S: Final = 100.0
+RUSH_PACE_S: Final = 0.4
+"""And so often while more fruit than that comes: it is gone from the page before anybody could read it."""
 STATS_S: Final = 1.0
 ACTIVITY_S: Final = 5.0
 HEARTBEAT_S: Final = 2.0
@@ -195,9 +198,9 @@ class Events:
     async def _read(self, seen: int) -> None:
         loop = asyncio.get_running_loop()
         model = self._model()
-        alarms_due_s = loop.time()
+        alarms_due_s = began_s = loop.time()
         while self._watchers:
-            began_s = loop.time()
+            before_s, began_s, before = began_s, loop.time(), seen
             self._recorded.clear()
             if self._model() != model:
                 model = self._model()
@@ -213,11 +216,17 @@ class Events:
                 log.exception("events could not be read from the records")
                 self._stats_wanted = True
                 await asyncio.sleep(STATS_S)
+            pace_s = self._pace_s((seen - before) / max(PACE_S, began_s - before_s))
             try:
                 await asyncio.wait_for(self._recorded.wait(), POLL_S)
             except TimeoutError:
                 continue
-            await asyncio.sleep(max(0.0, began_s + PACE_S - loop.time()))
+            await asyncio.sleep(max(0.0, began_s + pace_s - loop.time()))
+
+    def _pace_s(self, per_s: float) -> float:
+        """How long from one look to the next, by how much comes; who wants every grading has each look bring few enough."""
+        rush = per_s > RUSH_PER_S and _most_of_the_latest(self._wanting("grading")) is not None
+        return RUSH_PACE_S if rush else PACE_S
 
     async def _send_after(self, records: Records, seen: int) -> int:
         """Send what is on record after a number; return the last one's."""
@@ -256,8 +265,8 @@ class Events:
     async def _counted(self, kind: str, every_s: float, count: Callable[[Filters], dict[str, Any]]) -> float:
         """Send each page its figures; return when they are due again.
 
-        Counting a long season takes a while: never more than a tenth of the time goes to it, and of MOST_COUNTED kinds of figures
-        that are asked for at once the others are not counted.
+        Counting a long season, or a rush of fruit, takes a while: never more than a hundredth of the time goes to it, and of
+        MOST_COUNTED kinds of figures that are asked for at once the others are not counted.
         """
         loop = asyncio.get_running_loop()
         began_s = loop.time()
@@ -273,7 +282,7 @@ class Events:
                     break
             if filters in made:
                 self._give(watcher, made[filters])
-        return loop.time() + max(every_s, 10 * (loop.time() - began_s))
+        return loop.time() + max(every_s, 100 * (loop.time() - began_s))
 
     def _stats(self, filters: Filters) -> dict[str, Any]:
         assert self._records is not None  # noqa: S101 - only asked for where there are records

@@ -2,14 +2,15 @@
 
 A service with two workers, a line that posts photographs at a steady rate, and one live page in Chromium. Measures how long after
 its answer a grading is on the page, the longest task of its thread, and its memory minute by minute; then the first load on a
-tablet (processor slowed four times); then what so many open pages cost the grading path: throughput of a closed loop with and
-without them in turns, and the processor time of the service at a steady rate. Pages are programs that ask for what a page asks
-for: in one machine, fifty browsers would take the cores themselves. Prints one JSON object.
+tablet (processor slowed four times); then what so many open pages cost the grading path: throughput under `wrk` (which must be
+installed) with and without them in turns, and the processor time of the service at a steady rate. Pages are programs that ask for
+what a page asks for: in one machine, fifty browsers would take the cores themselves. Prints one JSON object.
 """
 
 import argparse
 import json
 import multiprocessing
+import random
 import statistics
 import tempfile
 import threading
@@ -19,19 +20,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 from playwright.sync_api import CDPSession, Page
 
+from tests.benchmarks.records import cpu_s, load
 from tests.benchmarks.watchers import watch
 from tests.browser import chromium
 from tests.e2e.live import LiveService, ask
 from tests.e2e.shed import LINES, photograph, shed
+from tests.service.pictures import picture as jpeg
 
 SIZE: Final = (96, 256)
-ROUND_S: Final = 8.0
-ROUNDS: Final = 5
+ROUND_S: Final = 6
+ROUNDS: Final = 15
 LOADS: Final = 7
-CLIENTS: Final = 8
+CLIENTS: Final = 64
 FRUIT_SHOWN: Final = """() => {
   const note = () => {
     if (!document.getElementById('fruit-grade')?.textContent) return;
@@ -163,60 +165,53 @@ def pages_open(service: LiveService, pages: int) -> Iterator[None]:
         process.join(30)
 
 
-def throughput(service: LiveService) -> float:
-    """Fruit a second of CLIENTS that post one after another as fast as they are answered."""
-    end = time.monotonic() + ROUND_S
-    counts = [0] * CLIENTS
-    pictures = [photograph(seed, SIZE) for seed in range(36)]
-
-    def post(mine: int) -> None:
-        connection = service.connection()
-        while time.monotonic() < end:
-            assert (
-                ask(connection, "POST", "/v1/grade?line=1&camera=line1-top", pictures[(mine + counts[mine]) % 36]).status == 200
-            )
-            counts[mine] += 1
-
-    threads = [threading.Thread(target=post, args=(mine,)) for mine in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / ROUND_S
-
-
-def cores_of(service: LiveService, seconds: float) -> float:
-    """Processor time of the service for each second that passes."""
-    processes = [psutil.Process(service.process.pid), *psutil.Process(service.process.pid).children(recursive=True)]
-
-    def used() -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in processes)
-
-    before, began = used(), time.monotonic()
-    time.sleep(seconds)
-    return (used() - before) / (time.monotonic() - began)
-
-
 def cost(service: LiveService, pages: int, per_second: float) -> dict[str, Any]:
-    """What open pages cost."""
-    alone, beside = [], []
-    for _ in range(ROUNDS):
-        alone.append(throughput(service))
-        with pages_open(service, pages):
-            beside.append(throughput(service))
+    """What open pages cost: throughput under `wrk` and processor time of the service, without and with them, in drawn order."""
+    draw = random.Random(0)
+    found: dict[int, list[tuple[float, float]]] = {0: [], pages: []}
+    with tempfile.NamedTemporaryFile(suffix=".jpg") as picture:
+        picture.write(jpeg(1, size=(SIZE[1], SIZE[0])))
+        picture.flush()
+        load(service.port, Path(picture.name), ROUND_S, CLIENTS, -1)  # warm
+        for number in range(ROUNDS):
+            for opened in draw.sample([*found], 2):
+                with pages_open(service, opened):
+                    time.sleep(2)
+                    before = cpu_s(service)
+                    per_s = float(load(service.port, Path(picture.name), ROUND_S, CLIENTS, 2 * number + (opened > 0))["per_s"])
+                    found[opened].append((per_s, (cpu_s(service) - before) / (per_s * ROUND_S)))
+                time.sleep(4)  # until the service has noticed that nobody watches
+
+    def cores() -> float:
+        before, began = cpu_s(service), time.monotonic()
+        time.sleep(2 * ROUND_S)
+        return (cpu_s(service) - before) / (time.monotonic() - began)
+
     line = Line(service, per_second)
     time.sleep(2)
-    without = cores_of(service, 2 * ROUND_S)
+    without = cores()
     with pages_open(service, pages):
         time.sleep(3)
-        with_pages = cores_of(service, 2 * ROUND_S)
+        with_pages = cores()
     line.stop()
     return {
         "pages": pages,
-        "fruit_per_s": {"alone": round(statistics.median(alone)), "beside_pages": round(statistics.median(beside))},
-        "ratio": round(statistics.median(b / a for a, b in zip(alone, beside, strict=True)), 3),
+        "fruit_per_s": compared([per_s for per_s, _ in found[0]], [per_s for per_s, _ in found[pages]]),
+        "cpu_ms_per_fruit": compared([1e3 * cpu for _, cpu in found[0]], [1e3 * cpu for _, cpu in found[pages]]),
         "cores_at_steady_rate": {"per_s": per_second, "alone": round(without, 3), "beside_pages": round(with_pages, 3)},
         "share_of_two_cores": round((with_pages - without) / 2, 3),
+    }
+
+
+def compared(alone: Sequence[float], beside: Sequence[float]) -> dict[str, float]:
+    """Means, their ratio, and its standard error."""
+    ratio = statistics.mean(beside) / statistics.mean(alone)
+    relative = [statistics.stdev(one) / statistics.mean(one) / len(one) ** 0.5 for one in (alone, beside)]
+    return {
+        "alone": round(statistics.mean(alone), 3),
+        "beside_pages": round(statistics.mean(beside), 3),
+        "ratio": round(ratio, 3),
+        "standard_error": round(ratio * sum(one**2 for one in relative) ** 0.5, 3),
     }
 
 

@@ -389,6 +389,32 @@ async def test_pages_that_show_the_latest_alone_do_not_have_the_others_read(
 
 
 @pytest.mark.usefixtures("champion")
+@pytest.mark.parametrize(("latest", "per_look", "rare"), [(2, 200, True), (2, 2, False), (None, 200, False)])
+async def test_in_a_rush_pages_that_show_the_latest_alone_are_told_less_often(
+    service: Service, monkeypatch: pytest.MonkeyPatch, latest: int | None, per_look: int, rare: bool
+) -> None:
+    """Who wants every grading is told as often as ever: else it would never catch up."""
+    monkeypatch.setattr(events_module, "RUSH_PACE_S", 3_600.0)
+    wanted = events_api.EventsQuery(only="grading", latest=latest).wanted()
+    async with service() as running, watching(running, wanted=wanted) as page:
+        records = records_of(running)
+
+        def more() -> None:
+            records.add([Entry(grading(n)) for n in range(per_look)])
+            running.context.events.nudge()
+
+        more()
+        await page.gradings(min(per_look, latest or per_look))
+        more()
+        if rare:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await page.gradings(1)
+        else:
+            await page.gradings(1)
+
+
+@pytest.mark.usefixtures("champion")
 async def test_a_page_that_comes_while_the_records_are_read_misses_nothing(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ export function showPhoto(image, grading) {
   if (name(image, grading)) load(image);
 }
 
-const SPARE_PER_S = 15; // photographs a second of all pages together, of the large fruit and as many of the cards
+const SPARE_PER_S = 10; // photographs of the large fruit a second of all pages together, and half as many of the cards
 let pages = 1;
 
 /** How many pages watch the line: together they ask for no more photographs than the service has to spare. */
@@ -32,14 +32,14 @@ export function watchedBy(count) {
 export const photoGapMs = () => (1000 * pages) / SPARE_PER_S;
 
 /**
- * As `showPhoto`, but no more often than `photoGapMs`, after a start of `burst`: on a fast line a card is gone before anybody has
- * seen its photograph, and each one costs the service a little. The newest that are still on the page come first.
+ * As `showPhoto`, but no more often than the service can spare, after a start of `burst`: on a fast line a card is gone before
+ * anybody has seen its photograph, and each one costs the service a little. The newest that are still on the page come first.
  */
 export function pacedPhotos(burst) {
   const waiting = new Set();
   let allowed = burst;
   let timer = null;
-  const gapMs = () => Math.max(1000 / burst, photoGapMs());
+  const gapMs = () => Math.max(1000 / burst, (2000 * (pages - 1)) / SPARE_PER_S); // one page alone has them all
 
   function next() {
     allowed = Math.min(burst, allowed + 1);
