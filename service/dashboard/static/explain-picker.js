@@ -21,7 +21,12 @@ export async function pickGrading(onChoice) {
       if (link.dataset.id === chosen?.id) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
-    list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const marked = list.querySelector("[aria-current]");
+    // along the strip alone: `scrollIntoView` would move the page too, past what stands above the strip
+    if (marked) {
+      const [card, strip] = [marked.getBoundingClientRect(), list.getBoundingClientRect()];
+      list.scrollLeft += Math.max(0, card.right - strip.right) - Math.max(0, strip.left - card.left);
+    }
     if (chosen) carry(chosen.id);
     onChoice(chosen);
   }

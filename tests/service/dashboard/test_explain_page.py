@@ -278,6 +278,21 @@ def test_the_other_pages_open_with_the_same_fruit(fake: FakeExplainer, address: 
     expect(page.locator("#choices a").nth(2)).to_have_attribute("aria-current", "true")
 
 
+def test_the_chosen_fruit_is_in_sight_and_the_page_stays_at_its_top(fake: FakeExplainer, address: str, page: Page) -> None:
+    oldest = fake.line.gradings[2]["id"]
+    page.set_viewport_size({"width": 320, "height": 500})
+    for path in PATHS:
+        page.goto(f"{address}{path}?grading={oldest}")
+        chosen_one = page.locator("#choices a").nth(2)
+        expect(chosen_one).to_have_attribute("aria-current", "true")
+        strip, card = page.locator("#choices").bounding_box(), chosen_one.bounding_box()
+        assert strip
+        assert card
+        assert strip["x"] <= card["x"]
+        assert card["x"] + card["width"] <= strip["x"] + strip["width"] + 1
+        assert page.evaluate("scrollY") == 0
+
+
 # other methods
 
 
