@@ -23,7 +23,7 @@ from sqlalchemy import Engine, func, select, text
 
 from models.repository import ModelRepository
 from service.records.database import open_database
-from service.records.tables import gradings, tallies
+from service.records.tables import grading_aliases, gradings, tallies
 from service.settings import Settings
 from tests.e2e.live import LiveService, ask
 from tests.service.models import make_model
@@ -174,6 +174,8 @@ def check(home: Path, database: str | None, line: Line) -> list[str]:
     with engine.connect() as connection:
         rows = connection.execute(select(c.idempotency_key, c.id, c.photograph)).all()
         counted = connection.execute(select(func.sum(tallies.c.count))).scalar() or 0
+        # a worker that died before it answered left a grading of the key, and the next one answered with its own
+        named = dict(connection.execute(select(grading_aliases.c.id, grading_aliases.c.grading_id)).all())
     engine.dispose()
     by_key: dict[str, list[tuple[str, str]]] = {}
     for key, grading_id, photograph in rows:
@@ -185,7 +187,7 @@ def check(home: Path, database: str | None, line: Line) -> list[str]:
     for key, (answered, photograph) in line.acknowledged.items():
         found = by_key.get(key, [])
         missing += not found
-        wrong += bool(found) and found[0][0] != answered
+        wrong += bool(found) and found[0][0] not in (answered, named.get(answered))
         if found:
             path = chosen.photographs / found[0][1][:2] / found[0][1]
             unseen += not path.is_file() or path.read_bytes() != photograph

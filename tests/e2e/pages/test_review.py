@@ -86,8 +86,9 @@ def corrections(service: LiveService, grading_id: str | None = None) -> list[dic
 
 
 def until_sent(page: Page) -> None:
-    """Nothing is on its way any more."""
-    page.wait_for_function("() => !Object.keys(localStorage).some((each) => each.startsWith('senka_review/'))")
+    """Nothing is on its way any more; a page that was closed may have had the sending to itself for 15 s."""
+    sent = "() => !Object.keys(localStorage).some((each) => each.startsWith('senka_review/'))"
+    page.wait_for_function(sent, timeout=30_000)
 
 
 def test_right_is_one_tap_and_another_grade_two(page, service):

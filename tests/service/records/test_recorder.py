@@ -44,7 +44,7 @@ class House:
     def __post_init__(self) -> None:
         event.listen(self.engine, "begin", self._begin)
         self.photographs = PhotographStore(self.folder / "photographs")
-        self.journal = Journal(self.folder / "journal", MEBIBYTE)
+        self.journal = Journal(self.folder / "journal", 64 * MEBIBYTE)  # more than any test fills, however slow the machine
         self.recorder = self.open(self.journal)
 
     def open(self, journal: Journal | None) -> Recorder:
@@ -304,7 +304,7 @@ def test_many_threads_lose_and_double_nothing_while_it_comes_and_goes(house: Hou
 
     def post() -> None:
         number = 0
-        while not stop.is_set():
+        while not stop.wait(0.001):
             number += 1
             acknowledged.extend(house.add(grading(number), keyed(f"k{number % 50}")))
 
