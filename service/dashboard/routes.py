@@ -1,5 +1,6 @@
 """The dashboard's pages and files: server-rendered skeletons, filled by small scripts over the HTTP contract."""
 
+import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
@@ -94,7 +95,7 @@ def _add(found: APIRouter, pages: Pages, path: str, spec: PageSpec, newest: Find
     @found.get(path, response_class=HTMLResponse, name=path)
     async def page(request: Request) -> Response:
         fruit = await looked_up(newest, request.query_params.get("line")) if newest and spec.own_feed else None
-        return pages.render(request, spec, newest=fruit)
+        return await asyncio.to_thread(pages.render, request, spec, newest=fruit)  # takes milliseconds that fruit need not wait
 
 
 def mount(app: FastAPI, newest: FindNewest | None = None) -> None:
