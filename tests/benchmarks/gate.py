@@ -175,7 +175,7 @@ def main() -> None:
     for name, (model, expected) in bad_candidates(cache, better, training).items():
         verdict, _ = run_gate(NamedModel(name, model), NamedModel("champion", champion), golden, bounds=bounds)
         told(name, verdict)
-        fine.append(verdict.outcome == "refused" and verdict.reasons[0].code == expected)
+        fine.append(verdict.outcome == "refused" and expected in {reason.code for reason in verdict.reasons})
     seen = [answers(model, pool) for model in (champion, twin, better)]
     first, *others = (one.probabilities[:, [one.card.grades.index(grade) for grade in GRADES]] for one in seen)
     truth = np.array([GRADES.index(sample.grade) for sample in pool.samples])
